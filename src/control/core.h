@@ -1,0 +1,131 @@
+/*
+ * core.h - the brain of the control thread: the AAA life of every session (authentication, address,
+ * routes, duplicates, accounting events), the tunnels as the workers reported them, and what the
+ * CLI and other management may see and do. One owner: the control thread. Pure: messages,
+ * RADIUS datagrams, requests and `now` in; core_env calls out.
+ */
+#ifndef LNS_CORE_H
+#define LNS_CORE_H
+
+#include "base/alloc.h"
+#include "base/counters.h"
+#include "base/log.h"
+#include "base/msg.h"
+#include "control/conf.h"
+#include "dataplane/dp_route.h"
+#include "dataplane/dp_table.h"
+
+struct core;
+
+struct core_env {
+	unsigned n_workers;
+	const struct alloc *alloc;
+	struct counters *counters; /* of the control thread */
+	struct dp_tables *tables;  /* read only */
+	struct dp_routes *routes;  /* control is the writer */
+	void *ctx;
+	void (*random)(void *ctx, void *out, size_t n);
+	/* To worker w's inbox; never fails from the caller's view (waits in a bounded list). */
+	void (*post)(void *ctx, unsigned w, const struct msg *m);
+	/* Sends one RADIUS datagram from client socket `sock`; the shell (radius_io.c) owns the
+	 * sockets, opens one per index on first use and closes it on radius_close. */
+	void (*radius_send)(void *ctx, unsigned sock, const struct sock_addr *to, struct span data);
+	void (*radius_close)(void *ctx, unsigned sock);
+	/* A kernel route toward the TUN device; prefixes are reference counted by the core. */
+	void (*kernel_route)(void *ctx, bool add, const struct ip_prefix *p);
+	void (*log)(void *ctx, enum log_level level, uint16_t tid, uint16_t sid, const char *text);
+	/* Seconds since 1970, for what leaves the program (RADIUS, Acct-Session-Id). */
+	int64_t (*wall_clock_s)(void *ctx);
+};
+
+/* `conf` stays valid until core_conf() replaces it. Pools and local users are loaded by the shell
+ * from their files (ippool.h, local_users.h) and lent the same way. */
+struct ippool;
+struct local_users;
+struct core *core_new(const struct core_env *env, const struct conf *conf, struct ippool *pool,
+		      const struct local_users *users, nsec now);
+void core_free(struct core *c);
+void core_conf(struct core *c, const struct conf *conf, const struct local_users *users, nsec now);
+
+void core_msg(struct core *c, unsigned from_worker, const struct msg *m, nsec now);
+/* A datagram arrived on RADIUS client socket `sock`. */
+void core_radius_rx(struct core *c, unsigned sock, const struct sock_addr *from, struct span data,
+		    nsec now);
+/* Handles what is due; returns when to call again. */
+nsec core_turn(struct core *c, nsec now);
+/* True while RADIUS requests or sessions remain: a drain is not complete. */
+bool core_busy(const struct core *c);
+
+/* ---- what management may see: copies, never pointers into the tables ------------------------ */
+
+struct session_view {
+	struct sess_key key;
+	uint32_t slot;
+	unsigned worker;
+	bool authenticated, up, dying;
+	uint8_t user_len;
+	uint8_t user[LNS_USER_MAX + 1]; /* any bytes; NUL behind them */
+	struct ip_addr ip;
+	bool ip_from_pool;
+	struct l2tp_path path;
+	uint16_t peer_tid, peer_sid;
+	uint64_t tx_speed, rx_speed;
+	struct msg_text calling, called, lac_name;
+	uint32_t unique_id;	       /* Acct-Session-Id's first half; 0 before authentication */
+	uint32_t opened_s;	       /* age */
+	uint32_t idle_s;	       /* since the subscriber's last packet */
+	uint32_t session_timeout_s, idle_timeout_s; /* as granted; 0 = none */
+	struct sess_counters counters;
+	uint8_t n_routes;
+	struct ip_prefix routes[LNS_ROUTES_MAX];
+	struct ip_addr dns[2];
+	char filter_in[LNS_FILTER_NAME_MAX], filter_out[LNS_FILTER_NAME_MAX];
+};
+
+struct tunnel_view {
+	uint16_t tid, peer_tid;
+	uint8_t state; /* enum tunnel_state */
+	struct l2tp_path path;
+	uint16_t peer_window;
+	struct msg_text host_name, vendor;
+	uint32_t sessions;
+	uint32_t age_s;
+};
+
+/* Iteration that survives changes between calls: start with *cursor = 0; false at the end. Order is
+ * by tunnel id, then session id for tunnels; by age for sessions. */
+bool core_session_next(struct core *c, uint64_t *cursor, nsec now, struct session_view *out);
+bool core_session_find(struct core *c, uint16_t tid, uint16_t sid, nsec now,
+		       struct session_view *out);
+/* All sessions of a user name (case-insensitive, as the duplicate rule); same cursor rules. */
+bool core_session_by_user(struct core *c, struct span user, uint64_t *cursor, nsec now,
+			  struct session_view *out);
+bool core_session_by_ip(struct core *c, const struct ip_addr *ip, nsec now,
+			struct session_view *out);
+bool core_tunnel_next(struct core *c, uint32_t *cursor, nsec now, struct tunnel_view *out);
+bool core_tunnel_find(struct core *c, uint16_t tid, nsec now, struct tunnel_view *out);
+
+struct core_totals {
+	uint32_t sessions, authenticated, up, tunnels;
+	uint32_t radius_outstanding;
+};
+void core_totals(const struct core *c, struct core_totals *out);
+
+/* ---- what management may do ------------------------------------------------------------------ */
+
+bool core_drop_session(struct core *c, struct sess_key key, const struct end_reason *why, nsec now);
+/* Number of sessions told to end. */
+unsigned core_drop_user(struct core *c, struct span user, const struct end_reason *why, nsec now);
+bool core_drop_tunnel(struct core *c, uint16_t tid, nsec now);
+/* Tells every worker to close all tunnels and refuse new ones (SIGQUIT). */
+void core_shutdown(struct core *c, nsec now);
+/* Details that only the owner worker knows; `done` runs later, on this thread (found = false
+ * after 2 s of silence). */
+void core_query_session(struct core *c, struct sess_key key,
+			void (*done)(void *arg, const struct msg_session_info *info), void *arg,
+			nsec now);
+void core_query_tunnel(struct core *c, uint16_t tid,
+		       void (*done)(void *arg, const struct msg_tunnel_info *info), void *arg,
+		       nsec now);
+
+#endif

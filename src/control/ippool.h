@@ -1,0 +1,47 @@
+/*
+ * ippool.h - the addresses that sessions are given (file `ip_pool`): assignment and return in O(1),
+ * the same user gets the same address again while nobody else needed it, otherwise the one unused
+ * for the longest time. Owned by the control thread; pure.
+ */
+#ifndef LNS_IPPOOL_H
+#define LNS_IPPOOL_H
+
+#include "base/addr.h"
+#include "base/alloc.h"
+#include "base/facts.h"
+#include "base/nsec.h"
+
+struct ippool;
+
+struct ippool *ippool_new(const struct alloc *a);
+void ippool_free(struct ippool *p);
+
+/* One line of the file: an address or a network (its .0 and .255 addresses are left out; not
+ * left out when the prefix is longer than /24 ... see reference). Duplicates are refused (false,
+ * with a reason in err). */
+bool ippool_add(struct ippool *p, const struct ip_prefix *range, char err[static 96]);
+
+/* Prefixes to route toward the TUN device, single addresses included. False at the end. */
+bool ippool_range(const struct ippool *p, unsigned i, struct ip_prefix *out);
+
+/* An address for this session, or false when none is free. `user` may be empty. */
+bool ippool_take(struct ippool *p, struct span user, struct sess_key key, nsec now,
+		 struct ip_addr *out);
+/* Marks a pool address as used by a session that got it otherwise (Framed-IP-Address, restart);
+ * false when it is not a pool address or is used by another. */
+bool ippool_claim(struct ippool *p, const struct ip_addr *ip, struct span user,
+		  struct sess_key key, nsec now);
+void ippool_give_back(struct ippool *p, const struct ip_addr *ip, struct sess_key key, nsec now);
+
+struct ippool_view {
+	struct ip_addr ip;
+	bool used;
+	struct sess_key key;	  /* when used */
+	uint8_t user_len;	  /* present or last user; 0 = never used */
+	uint8_t user[LNS_USER_MAX + 1];
+	uint32_t age_s;		  /* since it was given back, when free and used before */
+};
+bool ippool_next(const struct ippool *p, uint64_t *cursor, nsec now, struct ippool_view *out);
+void ippool_totals(const struct ippool *p, uint32_t *used, uint32_t *total);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * shard_conf.h - everything that a worker is told by the configuration, as one immutable snapshot
+ * published under RCU: a worker takes the pointer once per turn and gives it to its shards.
+ */
+#ifndef LNS_SHARD_CONF_H
+#define LNS_SHARD_CONF_H
+
+#include "l2tp/l2tp_conf.h"
+#include "ppp/ppp_conf.h"
+
+struct dp_conf {
+	uint16_t mru;		/* inner MTU toward subscribers */
+	uint16_t mss;		/* TCP MSS clamp; 0 = off */
+	bool no_spoof_check;	/* disable_no_spoof */
+	bool follow_peer;	/* accept data of a tunnel from another address */
+	uint32_t icmp_rate;	/* ICMP errors per second and worker; 0 = none unreachable */
+	struct ip_addr icmp_source; /* source of ICMP errors; tun address */
+};
+
+struct shard_conf {
+	uint64_t version;
+	struct l2tp_conf l2tp;
+	struct ppp_conf ppp;
+	struct dp_conf dp;
+};
+
+#endif
