@@ -1,0 +1,131 @@
+#include "control/netlink.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "control/log_sink.h"
+
+enum {
+	BATCH_BYTES = 64 * 1024,
+	REQUEST_MAX = 128, /* bytes of one route request */
+	HISTORY = 4096,	   /* requests whose prefix is remembered for error lines; power of two */
+};
+
+struct netlink {
+	struct mnl_socket *socket;
+	unsigned ifindex;
+	uint32_t seq;
+	uint64_t errors;
+	size_t used;
+	struct {
+		struct ip_prefix prefix;
+		bool add;
+	} history[HISTORY];
+	_Alignas(8) uint8_t batch[BATCH_BYTES];
+};
+
+struct netlink *netlink_new(unsigned ifindex)
+{
+	struct netlink *nl = calloc(1, sizeof(*nl));
+	if (!nl)
+		return NULL;
+	nl->ifindex = ifindex;
+	nl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!nl->socket || mnl_socket_bind(nl->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
+		netlink_free(nl);
+		return NULL;
+	}
+	int bytes = 4 << 20; /* a storm of logins acknowledges thousands of routes at once */
+	setsockopt(netlink_fd(nl), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	setsockopt(netlink_fd(nl), SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+	return nl;
+}
+
+void netlink_free(struct netlink *nl)
+{
+	if (!nl)
+		return;
+	if (nl->socket)
+		mnl_socket_close(nl->socket);
+	free(nl);
+}
+
+int netlink_fd(const struct netlink *nl) { return mnl_socket_get_fd(nl->socket); }
+uint64_t netlink_errors(const struct netlink *nl) { return nl->errors; }
+
+void netlink_route(struct netlink *nl, bool add, const struct ip_prefix *p)
+{
+	if (BATCH_BYTES - nl->used < REQUEST_MAX)
+		netlink_flush(nl);
+	struct nlmsghdr *h = mnl_nlmsg_put_header(nl->batch + nl->used);
+	h->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	if (add)
+		h->nlmsg_flags |= NLM_F_CREATE | NLM_F_REPLACE;
+	h->nlmsg_seq = ++nl->seq;
+	nl->history[nl->seq % HISTORY].prefix = *p;
+	nl->history[nl->seq % HISTORY].add = add;
+
+	bool v4 = p->addr.family == 4;
+	struct rtmsg *r = mnl_nlmsg_put_extra_header(h, sizeof(*r));
+	r->rtm_family = v4 ? AF_INET : AF_INET6;
+	r->rtm_dst_len = p->len;
+	r->rtm_table = RT_TABLE_MAIN;
+	r->rtm_protocol = NETLINK_ROUTE_PROTOCOL;
+	r->rtm_scope = v4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	r->rtm_type = RTN_UNICAST;
+	mnl_attr_put(h, RTA_DST, v4 ? 4 : 16, p->addr.b);
+	mnl_attr_put_u32(h, RTA_OIF, nl->ifindex);
+	nl->used += MNL_ALIGN(h->nlmsg_len);
+}
+
+void netlink_flush(struct netlink *nl)
+{
+	if (!nl->used)
+		return;
+	if (mnl_socket_sendto(nl->socket, nl->batch, nl->used) < 0) {
+		nl->errors++;
+		log_sink_printf(LOG_ERROR, "route: netlink did not take %zu bytes: %s", nl->used,
+				strerror(errno));
+	}
+	nl->used = 0;
+}
+
+static void ack(struct netlink *nl, const struct nlmsghdr *h)
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
+	if (h->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(*e) || e->error == 0)
+		return;
+	bool add = nl->history[h->nlmsg_seq % HISTORY].add;
+	if (!add && e->error == -ESRCH)
+		return; /* gone already, e.g. with its interface */
+	nl->errors++;
+	char text[IP_PREFIX_TEXT];
+	log_sink_printf(LOG_ERROR, "route: kernel refused to %s %s: %s", add ? "add" : "remove",
+			ip_prefix_text(&nl->history[h->nlmsg_seq % HISTORY].prefix, text),
+			strerror(-e->error));
+}
+
+void netlink_read(struct netlink *nl)
+{
+	_Alignas(8) uint8_t bytes[16384];
+	for (unsigned reads = 0; reads < 64; reads++) {
+		ssize_t n = mnl_socket_recvfrom(nl->socket, bytes, sizeof(bytes));
+		if (n <= 0) {
+			if (n < 0 && errno == ENOBUFS)
+				nl->errors++;
+			if (n < 0 && errno == ENOBUFS)
+				continue;
+			return;
+		}
+		int left = (int)n;
+		for (struct nlmsghdr *h = (struct nlmsghdr *)bytes; mnl_nlmsg_ok(h, left);
+		     h = mnl_nlmsg_next(h, &left))
+			if (h->nlmsg_type == NLMSG_ERROR)
+				ack(nl, h);
+	}
+}
