@@ -19,8 +19,8 @@ enum {
 	CONF_GUEST_NAME = 128,
 	CONF_PLUGINS_MAX = 19,
 	CONF_PLUGIN_NAME = 20,
-	CONF_LINE_MAX = 4094,	/* characters of one line */
-	CONF_LINES_MAX = 65536, /* lines kept for later */
+	CONF_VALUE_TEXT = 520,	/* a value as text, NUL included */
+	CONF_REASON_TEXT = 160, /* why a line is refused, NUL included */
 };
 
 /* What each field of struct conf is, by the type of its row. Unset addresses have family 0. */
@@ -38,7 +38,6 @@ struct conf_kept {
 	struct conf_kept *next;
 	uint8_t kind;	   /* enum conf_kept_kind */
 	bool head;	   /* opens a block: "router bgp 65000", "ip access-list standard x" */
-	uint16_t line;	   /* of the file, 0 when typed; 65535 = that or later */
 	struct bstr *text; /* without the leading blank of a block's member */
 };
 
@@ -64,17 +63,64 @@ struct conf {
 
 	uint8_t n_plugins;
 	char plugins[CONF_PLUGINS_MAX][CONF_PLUGIN_NAME]; /* to load, in order */
-	struct conf_kept *kept, *kept_last;
+	struct conf_kept *kept;				  /* in the order of the file */
 	uint32_t n_kept;
 	const struct alloc *alloc;
 };
 
+enum conf_type { CONF_STRING, CONF_SECRET, CONF_BOOL, CONF_INT, CONF_IPV4, CONF_IPV6 };
+enum conf_when { CONF_LIVE, CONF_NEW, CONF_START };
+
+enum conf_id {
+#define CONF(name, type, min, max, def, unit, when, done, help) CONF_ID_##name,
+#define OLD_NAME(name, replacement, why)
+#include "control/conf.def"
+#undef CONF
+#undef OLD_NAME
+	CONF_VARS
+};
+
+/* A row of conf.def. */
+struct conf_var {
+	const char *name;
+	enum conf_type type;
+	enum conf_when when;
+	bool done; /* false: accepted, has no effect yet */
+	uint64_t min, max;
+	const char *def, *unit, *help;
+	size_t offset; /* within struct conf */
+};
+extern const struct conf_var conf_vars[CONF_VARS];
+
+/* A name of older releases. */
+struct conf_old_name {
+	const char *name, *replacement, *why; /* replacement "" = dropped */
+};
+
+/* By exact name, NULL when there is none. */
+const struct conf_var *conf_var_find(const char *name);
+const struct conf_old_name *conf_old_name_find(const char *name);
+
 /* Every variable at its default; NULL when out of memory. */
 struct conf *conf_new(const struct alloc *a);
-struct conf *conf_copy(const struct conf *from);
 void conf_free(struct conf *c);
 /* Sets the variables to their defaults and derives; for a struct on the stack, e.g. in tests. */
 void conf_defaults(struct conf *c);
+
+/* Sets one variable from the text of its value; false, with a reason that never shows a secret,
+ * when it is not one. Derived fields follow with conf_derive(). */
+bool conf_set(struct conf *c, const struct conf_var *v, const char *value,
+	      char reason[static CONF_REASON_TEXT]);
+/* The value in the form that conf_set() takes. */
+void conf_get(const struct conf *c, const struct conf_var *v, char out[static CONF_VALUE_TEXT]);
+bool conf_is_default(const struct conf *c, const struct conf_var *v);
+void conf_derive(struct conf *c);
+
+/* Adds a line to the blocks that are kept for later, behind `after` or at the end when that is
+ * NULL; NULL when out of memory. */
+struct conf_kept *conf_keep(struct conf *c, struct conf_kept *after, enum conf_kept_kind kind,
+			    bool head, const char *text);
+void conf_forget(struct conf *c, struct conf_kept *line);
 
 /* What the workers are told. `n_workers` shares the limits out; `version` is the caller's. */
 void conf_to_shard(const struct conf *c, unsigned n_workers, struct shard_conf *out);
