@@ -17,6 +17,9 @@ void rcu_offline(void);
 void rcu_online(void);
 /* Waits for all readers; never from a worker. */
 void rcu_wait(void);
+/* Waits until every grace period started so far is done: before the memory of one is freed with
+ * its table. Never from a worker that still runs. */
+void rcu_drain(void);
 
 /* Publication of a pointer: release / consume order. */
 #define rcu_set(slot, ptr) atomic_store_explicit((slot), (ptr), memory_order_release)
@@ -32,9 +35,13 @@ struct rcu_grace {
 };
 
 void rcu_grace_start(struct rcu_grace *g);
+#ifdef LNS_RCU_ATOMICS
+bool rcu_grace_done(struct rcu_grace *g);
+#else
 static inline bool rcu_grace_done(struct rcu_grace *g)
 {
 	return atomic_load_explicit(&g->done, memory_order_acquire);
 }
+#endif
 
 #endif
