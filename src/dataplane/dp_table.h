@@ -18,6 +18,7 @@
 enum {
 	DP_SLOT_NONE = 0xFFFFFFFF,
 	DP_HEADER_MAX = 16, /* L2TP data header + FF 03 + protocol */
+	DP_SLOT_BITS = 24,  /* slots are below 1 << DP_SLOT_BITS */
 
 	/* dp_session.flags: none set but DP_IP4 means the straight path */
 	DP_IP4 = 1 << 0,	/* IPCP is open */
@@ -29,7 +30,8 @@ enum {
 
 /* Touched by whichever worker forwards: relaxed atomic additions, once per run of packets. */
 struct dp_counters {
-	_Alignas(64) _Atomic uint64_t up_packets, up_bytes, down_packets, down_bytes;
+	_Alignas(64) _Atomic uint64_t up_packets;
+	_Atomic uint64_t up_bytes, down_packets, down_bytes;
 	_Atomic int64_t last_up_ns;   /* last frame of any kind from the subscriber */
 	_Atomic int64_t last_data_ns; /* last IP packet in either direction (Idle-Timeout) */
 };
@@ -40,14 +42,15 @@ struct dp_session_spec {
 	struct l2tp_path path;
 	uint16_t peer_tid, peer_sid;
 	uint32_t flags;
-	uint16_t mru;	 /* largest inner packet that the peer takes */
-	uint16_t mss;	 /* TCP MSS clamp, 0 = off */
+	uint16_t mru;	   /* largest inner packet that the peer takes */
+	uint16_t mss;	   /* TCP MSS clamp, 0 = off */
 	struct ip_addr ip; /* the subscriber's address, for the spoof check; unset before IPCP */
 };
 
 struct dp_session {
 	struct dp_session_spec spec; /* hot fields first: see dp_table.c for the layout */
 	uint32_t slot;
+	uint8_t generation; /* of the slot; a route must carry the same */
 	uint8_t header_len;
 	uint8_t header[DP_HEADER_MAX]; /* ready to be put before an inner IPv4 packet */
 	struct dp_counters *counters;
@@ -78,6 +81,12 @@ void dp_table_turn_own(struct dp_tables *t, unsigned self);
 /* Readers, under RCU. NULL when there is none. */
 const struct dp_session *dp_session_find_rcu(const struct dp_tables *t, uint16_t tid, uint16_t sid);
 const struct dp_session *dp_session_at_rcu(const struct dp_tables *t, uint32_t slot);
+/* The same for n keys (tid << 16 | sid) or slots at once, memory fetched ahead. n <= DP_BATCH. */
+enum { DP_BATCH = 256 };
+void dp_sessions_find_rcu(const struct dp_tables *t, const uint32_t *keys, unsigned n,
+			  const struct dp_session **out);
+void dp_sessions_at_rcu(const struct dp_tables *t, const uint32_t *slots, unsigned n,
+			const struct dp_session **out);
 /* Counters of a slot (never NULL for a slot in use); may be read by control at any time. */
 const struct dp_counters *dp_slot_counters(const struct dp_tables *t, uint32_t slot);
 /* The owner's view, to read `last_up_ns` and to start it. */
