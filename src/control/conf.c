@@ -1,10 +1,10 @@
 #include "control/conf.h"
 
-#include <ctype.h>
 #include <stdio.h>
 
 #include "base/crypto.h"
 #include "base/panic.h"
+#include "control/lexer.h"
 
 const struct conf_var conf_vars[CONF_VARS] = {
 #define YES true
@@ -264,14 +264,6 @@ static bool set_string(struct conf *c, const struct conf_var *v, const char *val
 	return true;
 }
 
-static bool equal_nocase(const char *a, const char *b)
-{
-	for (; *a && *b; a++, b++)
-		if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
-			return false;
-	return *a == *b;
-}
-
 static bool set_bool(struct conf *c, const struct conf_var *v, const char *value,
 		     char reason[static CONF_REASON_TEXT])
 {
@@ -282,7 +274,7 @@ static bool set_bool(struct conf *c, const struct conf_var *v, const char *value
 		     {"no", false}, {"false", false}, {"0", false}, {"off", false}};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (equal_nocase(words[i].text, value)) {
+		if (lex_equal_nocase(words[i].text, value)) {
 			memcpy(field_of(c, v), &words[i].is, sizeof(bool));
 			return true;
 		}
@@ -290,25 +282,11 @@ static bool set_bool(struct conf *c, const struct conf_var *v, const char *value
 	return false;
 }
 
-/* Decimal digits only, at most 18 of them. */
-static bool parse_number(const char *text, uint64_t *out)
-{
-	uint64_t n = 0;
-	size_t len = strspn(text, "0123456789");
-
-	if (len == 0 || len > 18 || text[len] != '\0')
-		return false;
-	for (; *text; text++)
-		n = n * 10 + (uint64_t)(*text - '0');
-	*out = n;
-	return true;
-}
-
 static bool set_int(struct conf *c, const struct conf_var *v, const char *value,
 		    char reason[static CONF_REASON_TEXT])
 {
 	uint64_t n;
-	if (!parse_number(value, &n)) {
+	if (!lex_number(value, &n)) {
 		snprintf(reason, CONF_REASON_TEXT, "%s: not a number: \"%.40s\"", v->name, value);
 		return false;
 	}

@@ -1,0 +1,24 @@
+/*
+ * conf_acl.h - grammar of the rules of an access list:
+ *
+ *	standard:  permit|deny SRC
+ *	extended:  permit|deny PROTO SRC [PORTS] DST [PORTS] [FLAGS]
+ *	SRC, DST:  any | host A.B.C.D | A.B.C.D [WILDCARD]
+ *	PROTO:     ip | tcp | udp
+ *	PORTS:     eq N | neq N | gt N | lt N | range N M		tcp and udp
+ *	FLAGS:     established | match-any FLAG... | match-all FLAG...	tcp
+ *	           | fragments						without ports and flags
+ *
+ * The wildcard may be left out in standard lists only. Pure.
+ */
+#ifndef LNS_CONF_ACL_H
+#define LNS_CONF_ACL_H
+
+#include "control/conf.h"
+#include "control/lexer.h"
+
+/* Checks the words of a rule and writes its canonical form; false with a reason when it is none. */
+bool conf_acl_rule(const struct lex_line *line, bool extended,
+		   char canonical[static CONF_VALUE_TEXT], char reason[static CONF_REASON_TEXT]);
+
+#endif
