@@ -31,6 +31,9 @@ void dp_routes_turn_own(struct dp_routes *r);
 /* Readers, under RCU. IPv4 address in host order. */
 struct dp_route_value dp_route_find4_rcu(const struct dp_routes *r, uint32_t ip);
 struct dp_route_value dp_route_find6_rcu(const struct dp_routes *r, const uint8_t ip[static 16]);
+/* The same for n addresses at once, memory fetched ahead. */
+void dp_routes_find4_rcu(const struct dp_routes *r, const uint32_t *ips, unsigned n,
+			 struct dp_route_value *out);
 uint32_t dp_routes_count(const struct dp_routes *r);
 
 #endif
