@@ -1,0 +1,56 @@
+/*
+ * cli.h - the command line: listens on cli_bind_address:cli_port and gives each connection a small
+ * thread of its own, which parses and prints; what it shows and does is asked of the control thread
+ * by requests (request.h), so that forwarding and control never wait for a terminal.
+ */
+#ifndef LNS_CLI_H
+#define LNS_CLI_H
+
+#include "base/counters.h"
+#include "base/log.h"
+#include "control/cli_users.h"
+#include "control/conf.h"
+#include "control/ippool.h"
+#include "control/rates.h"
+#include "control/request.h"
+
+/* What `show version` tells. */
+struct cli_about {
+	const char *version; /* "3.0.0" */
+	unsigned workers;
+	const char *io_backend; /* in use */
+	const char *steering;	/* in use */
+};
+
+/* All functions are called on the control thread, inside a request; what they return is used
+ * there only. The struct and the counters outlive the server. */
+struct cli_env {
+	struct request_queue *requests;
+	const char *hostname;			/* for the prompt */
+	const struct counters *const *counters; /* of every thread: workers first, then control */
+	unsigned n_counters;
+	void *ctx;
+	const struct conf *(*conf)(void *ctx);
+	const struct ippool *(*pool)(void *ctx);
+	const struct rates_view *(*rates)(void *ctx);
+	void (*about)(void *ctx, struct cli_about *out);
+	void (*reload)(void *ctx);   /* as SIGHUP */
+	void (*shutdown)(void *ctx); /* as SIGQUIT */
+	/* Any thread: one line for the log. */
+	void (*log)(void *ctx, enum log_level level, const char *text);
+};
+
+struct cli_server;
+
+/* Binds and starts. NULL with a reason when the address cannot be bound: the service goes on
+ * without a command line. `conf` is read during the call only; `users` (NULL: none) is the
+ * server's from here on. */
+struct cli_server *cli_server_start(const struct cli_env *env, const struct conf *conf,
+				    struct cli_users *users, char reason[static 160]);
+/* Control, after a reload: new users and limits; the address stays. */
+void cli_server_update(struct cli_server *s, const struct conf *conf, struct cli_users *users);
+/* Closes the listener and every connection and waits for their threads. request_shutdown() must
+ * have been called, else a thread may wait for control for ever. */
+void cli_server_stop(struct cli_server *s);
+
+#endif
