@@ -63,6 +63,8 @@ enum term_cause {
 	TERM_CALLBACK = 16,
 	TERM_USER_ERROR = 17,
 	TERM_HOST_REQUEST = 18,
+	TERM_REAUTH_FAILURE = 20, /* RFC 3580 2.1: CHAP was not answered */
+	TERM_REAUTHENTICATION_FAILURE = 20, /* RFC 3580 3.2 */
 };
 
 /* Why a session ends: what the LAC is told (RFC 2661 4.4.2) and what accounting is told. */
