@@ -20,7 +20,7 @@ endif()
 
 add_library(lns_flags INTERFACE)
 target_include_directories(lns_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
-target_compile_definitions(lns_flags INTERFACE _GNU_SOURCE)
+target_compile_definitions(lns_flags INTERFACE _GNU_SOURCE LNS_VERSION="${PROJECT_VERSION}")
 target_compile_options(lns_flags INTERFACE
   -Wall -Wextra -Werror -Wconversion -Wno-sign-conversion -Wshadow -Wmissing-prototypes
   -Wstrict-prototypes -Wvla -Wpointer-arith -Wwrite-strings -fno-common -fno-strict-aliasing
