@@ -99,7 +99,8 @@ AT_END=()	# more commands for the trap
 test_begin() {
 	[ "$(id -u)" = 0 ] || skip_all "$1" "needs root (network namespaces, TUN)"
 	[ -c /dev/net/tun ] || skip_all "$1" "needs /dev/net/tun"
-	WORK=$TOP/build/test-logs/$1${LNS_PRESET:+-$LNS_PRESET}
+	WORK=$TOP/build/test-logs/$1
+	[ "${LNS_PRESET:-release}" = release ] || WORK=$WORK-$LNS_PRESET
 	rm -rf "$WORK"
 	mkdir -p "$WORK" || exit 1
 	trap test_cleanup EXIT
