@@ -1,0 +1,294 @@
+#include "dataplane/dp_down.h"
+
+#include "base/hash.h"
+#include "dataplane/dp_fragment.h"
+#include "dataplane/dp_mss.h"
+
+enum { PPP_IP6_LOW = 0x57, LOOK_AHEAD = 4 };
+
+/* What is known of one packet on its way. */
+struct packet {
+	struct span bytes; /* cut to the packet's own length */
+	struct dp_ip4 h4;
+	uint32_t flow;
+	bool v6;
+};
+
+struct run {
+	struct dp_counters *counters;
+	uint64_t packets, bytes;
+	uint64_t all_packets, all_bytes;
+};
+
+static void drop(const struct dp_world *w, enum drop why)
+{
+	counter_drop(w->counters, why, 1);
+}
+
+/* ---- counting -------------------------------------------------------------------------------- */
+
+static void run_flush(struct run *run, nsec now)
+{
+	struct dp_counters *c = run->counters;
+
+	if (!c)
+		return;
+	atomic_fetch_add_explicit(&c->down_packets, run->packets, memory_order_relaxed);
+	atomic_fetch_add_explicit(&c->down_bytes, run->bytes, memory_order_relaxed);
+	atomic_store_explicit(&c->last_data_ns, now.ns, memory_order_relaxed);
+	run->all_packets += run->packets;
+	run->all_bytes += run->bytes;
+	run->counters = NULL;
+	run->packets = run->bytes = 0;
+}
+
+static void run_add(struct run *run, struct dp_counters *c, size_t bytes, nsec now)
+{
+	if (run->counters != c)
+		run_flush(run, now);
+	run->counters = c;
+	run->packets++;
+	run->bytes += bytes;
+}
+
+static void run_end(const struct dp_world *w, struct run *run)
+{
+	run_flush(run, w->now);
+	if (!run->all_packets)
+		return;
+	counter_add(w->counters, C_DOWN_PACKETS, run->all_packets);
+	counter_add(w->counters, C_DOWN_BYTES, run->all_bytes);
+}
+
+/* ---- ICMP ------------------------------------------------------------------------------------ */
+
+static void reply(const struct dp_world *w, struct dp_down *d, const struct packet *p, uint8_t code,
+		  uint16_t mtu)
+{
+	struct wbuf out = wbuf_of(d->scratch + d->scratch_used, DP_SCRATCH - d->scratch_used);
+
+	if (d->n_replies == DP_REPLIES_MAX || w->conf->icmp_source.family != 4)
+		return;
+	if (!dp_icmp_unreachable(&out, &p->h4, p->bytes, ip_addr_u32(&w->conf->icmp_source), code,
+				 mtu))
+		return;
+	d->replies[d->n_replies++] = wbuf_written(&out);
+	d->scratch_used += out.n;
+	counter_add(w->counters, C_ICMP_SENT, 1);
+}
+
+static void no_route(const struct dp_world *w, struct dp_down *d, const struct packet *p)
+{
+	drop(w, DROP_NO_ROUTE);
+	if (!p->v6 && dp_icmp_allowed(&d->unreachable, w->conf->icmp_rate, w->now))
+		reply(w, d, p, ICMP_HOST_UNREACHABLE, 0);
+}
+
+static void too_big(const struct dp_world *w, struct dp_down *d, const struct packet *p,
+		    uint16_t mtu)
+{
+	uint32_t rate = w->conf->icmp_rate > DP_ICMP_TOO_BIG_PER_S ? w->conf->icmp_rate
+								   : DP_ICMP_TOO_BIG_PER_S;
+
+	drop(w, DROP_TOO_BIG);
+	if (!p->v6 && dp_icmp_allowed(&d->too_big, rate, w->now))
+		reply(w, d, p, ICMP_FRAGMENTATION_NEEDED, mtu);
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+/* The header goes into the room before the packet; `room` starts where the header does. */
+static void put_header(const struct dp_session *s, uint8_t *room, bool v6)
+{
+	struct wbuf out = wbuf_of(room, s->header_len);
+
+	wbuf_bytes(&out, s->header, v6 ? s->header_len - 1u : s->header_len);
+	if (v6)
+		wbuf_u8(&out, PPP_IP6_LOW);
+}
+
+static void send(struct dp_down *d, const struct dp_session *s, uint8_t *packet, size_t n,
+		 const struct packet *p)
+{
+	put_header(s, packet - s->header_len, p->v6);
+	d->tx[d->n_tx++] = (struct dp_tx){
+		.session = s,
+		.body = packet - s->header_len,
+		.body_n = (uint16_t)(s->header_len + n),
+		.flow = p->flow,
+	};
+}
+
+static bool fits(const struct dp_down *d, size_t n)
+{
+	return d->n_tx < DP_TX_MAX && DP_SCRATCH - d->scratch_used >= n + DP_HEADER_MAX;
+}
+
+/* Copies each fragment behind room for its header. All or none are sent. */
+static bool send_fragments(struct dp_down *d, const struct dp_session *s, const struct packet *p)
+{
+	unsigned n_tx = d->n_tx;
+	size_t used = d->scratch_used;
+	struct dp_fragment f;
+
+	if (!dp_fragment_start(&f, &p->h4, p->bytes, s->spec.mru))
+		return false;
+	while (f.data.n) {
+		uint8_t *at = d->scratch + d->scratch_used + DP_HEADER_MAX;
+		struct wbuf out = wbuf_of(at, fits(d, s->spec.mru) ? s->spec.mru : 0);
+		if (!dp_fragment_next(&f, &out)) {
+			d->n_tx = n_tx;
+			d->scratch_used = used;
+			return false;
+		}
+		send(d, s, at, out.n, p);
+		d->scratch_used += DP_HEADER_MAX + out.n;
+	}
+	return true;
+}
+
+/* Longer than the peer's MRU. */
+static bool send_long(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
+		      const struct packet *p)
+{
+	if (p->v6 || p->h4.fragment & IP4_DF) {
+		too_big(w, d, p, s->spec.mru);
+		return false;
+	}
+	if (send_fragments(d, s, p))
+		return true;
+	drop(w, DROP_NO_MEMORY);
+	return false;
+}
+
+static bool send_short(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
+		       const struct packet *p)
+{
+	uint8_t *bytes = (uint8_t *)(uintptr_t)p->bytes.p; /* lent to us for writing */
+
+	if (d->n_tx == DP_TX_MAX) {
+		drop(w, DROP_NO_MEMORY);
+		return false;
+	}
+	if (s->spec.mss && dp_mss_clamp(bytes, p->bytes.n, s->spec.mss))
+		counter_add(w->counters, C_MSS_CLAMPED, 1);
+	send(d, s, bytes, p->bytes.n, p);
+	return true;
+}
+
+static void to_session(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
+		       struct dp_route_value route, const struct packet *p, struct run *run)
+{
+	if (route.slot == DP_SLOT_NONE) {
+		no_route(w, d, p);
+		return;
+	}
+	if (!s || s->generation != route.generation) {
+		drop(w, DROP_STALE_ROUTE);
+		return;
+	}
+	if (!(s->spec.flags & (p->v6 ? DP_IP6 : DP_IP4))) {
+		drop(w, DROP_PPP_NOT_OPEN);
+		return;
+	}
+	if (p->bytes.n > s->spec.mru ? send_long(w, d, s, p) : send_short(w, d, s, p))
+		run_add(run, s->counters, p->bytes.n, w->now);
+}
+
+/* ---- reading packets ------------------------------------------------------------------------- */
+
+/* Ports of a fragment are only in the first one, so that all are counted as one flow without. */
+static uint32_t flow_of(const struct dp_ip4 *h, struct span packet)
+{
+	uint64_t v = (uint64_t)h->src << 32 | h->dst;
+	bool has_ports = !(h->fragment & (IP4_MF | IP4_OFFSET)) &&
+			 (h->proto == IP_TCP || h->proto == IP_UDP);
+
+	span_take(&packet, h->header_len);
+	return (uint32_t)hash_u64(v * 31 + (has_ports ? span_u32(&packet) : 0) + h->proto);
+}
+
+static bool read4(struct packet *p, struct span in)
+{
+	if (dp_ip4_decode(in, &p->h4) != DP_IP_OK)
+		return false;
+	p->bytes = span_sub(&in, p->h4.total_len);
+	p->flow = flow_of(&p->h4, p->bytes);
+	return true;
+}
+
+/* The flow label would do, but is often 0: the destination keeps order well enough. */
+static bool read6(struct packet *p, struct span in, const uint8_t **dst)
+{
+	struct dp_ip6 h;
+
+	if (dp_ip6_decode(in, &h) != DP_IP_OK)
+		return false;
+	p->bytes = span_sub(&in, h.total_len);
+	p->v6 = true;
+	struct span low = span_of(h.dst, 16);
+	p->flow = (uint32_t)hash_u64(span_u64(&low) * 31 + span_u64(&low));
+	*dst = h.dst;
+	return true;
+}
+
+static bool is_v6(const struct dp_packet *in)
+{
+	struct span s = span_of(in->p, in->n);
+	return span_u8(&s) >> 4 == 6;
+}
+
+/* Reads all headers and finds all routes; returns how many packets are good. */
+static unsigned read_batch(const struct dp_world *w, const struct dp_packet *in, unsigned n,
+			   struct packet *packets, struct dp_route_value *routes)
+{
+	uint32_t dst4[DP_BATCH];
+	uint16_t at[DP_BATCH];
+	struct dp_route_value found[DP_BATCH];
+	unsigned good = 0, n4 = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct packet *p = &packets[good];
+		const uint8_t *dst6;
+		p->v6 = is_v6(&in[i]);
+		if (p->v6 && read6(p, span_of(in[i].p, in[i].n), &dst6)) {
+			routes[good++] = dp_route_find6_rcu(w->routes, dst6);
+		} else if (!p->v6 && read4(p, span_of(in[i].p, in[i].n))) {
+			dst4[n4] = p->h4.dst;
+			at[n4++] = (uint16_t)good++;
+		} else {
+			drop(w, DROP_TUN_FORMAT);
+		}
+	}
+	if (n4)
+		dp_routes_find4_rcu(w->routes, dst4, n4, found);
+	for (unsigned i = 0; i < n4; i++)
+		routes[at[i]] = found[i];
+	return good;
+}
+
+void dp_down(const struct dp_world *w, struct dp_down *d, const struct dp_packet *in, unsigned n)
+{
+	struct packet packets[DP_BATCH];
+	struct dp_route_value routes[DP_BATCH];
+	uint32_t slots[DP_BATCH];
+	const struct dp_session *sessions[DP_BATCH];
+	struct run run = {.counters = NULL};
+
+	LNS_ASSERT(n <= DP_BATCH);
+	d->n_tx = d->n_replies = 0;
+	d->scratch_used = 0;
+	unsigned good = read_batch(w, in, n, packets, routes);
+	if (good == 0)
+		return;
+	for (unsigned i = 0; i < good; i++)
+		slots[i] = routes[i].slot;
+	dp_sessions_at_rcu(w->tables, slots, good, sessions);
+	for (unsigned i = 0; i < good; i++) {
+		if (i + LOOK_AHEAD < good && sessions[i + LOOK_AHEAD])
+			__builtin_prefetch(sessions[i + LOOK_AHEAD]->counters, 1);
+		to_session(w, d, sessions[i], routes[i], &packets[i], &run);
+	}
+	run_end(w, &run);
+	dp_order(d->tx, d->n_tx, d->order);
+}

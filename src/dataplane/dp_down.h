@@ -1,0 +1,35 @@
+/*
+ * dp_down.h - from the core to the LAC: longest-prefix map, record, MRU (fragmentation or ICMP,
+ * RFC 791, RFC 1191), MSS clamp, prebuilt header. Pure; called by any worker for any session.
+ */
+#ifndef LNS_DP_DOWN_H
+#define LNS_DP_DOWN_H
+
+#include "dataplane/dp_icmp.h"
+#include "dataplane/dp_order.h"
+#include "dataplane/dp_world.h"
+
+enum { DP_REPLIES_MAX = 32, DP_SCRATCH = 65536 };
+
+/* A packet from the TUN device. The DP_HEADER_MAX bytes before p are free for our header. */
+struct dp_packet {
+	uint8_t *p;
+	size_t n;
+};
+
+/* What a worker keeps between batches, and the result of one. */
+struct dp_down {
+	struct dp_icmp_limit unreachable, too_big;
+	unsigned n_tx;
+	struct dp_tx tx[DP_TX_MAX]; /* point into the packets and into scratch */
+	uint16_t order[DP_TX_MAX];  /* in which to send them */
+	unsigned n_replies;
+	struct span replies[DP_REPLIES_MAX]; /* ICMP packets back to the TUN device */
+	size_t scratch_used;
+	uint8_t scratch[DP_SCRATCH];
+};
+
+/* n <= DP_BATCH. Packets and records stay in use until the batch was sent. */
+void dp_down(const struct dp_world *w, struct dp_down *d, const struct dp_packet *in, unsigned n);
+
+#endif

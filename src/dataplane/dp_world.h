@@ -1,0 +1,23 @@
+/*
+ * dp_world.h - what the forwarding functions are lent by a worker for one batch. Everything in it
+ * is read only but the counters, which are the calling thread's own.
+ */
+#ifndef LNS_DP_WORLD_H
+#define LNS_DP_WORLD_H
+
+#include "base/counters.h"
+#include "base/nsec.h"
+#include "dataplane/dp_route.h"
+#include "dataplane/dp_table.h"
+#include "dataplane/shard_conf.h"
+
+struct dp_world {
+	const struct dp_tables *tables;
+	const struct dp_routes *routes;
+	const struct dp_conf *conf;
+	struct counters *counters;
+	unsigned self, n_workers;
+	nsec now;
+};
+
+#endif
