@@ -211,7 +211,8 @@ void ppp_auth_timer(struct ppp_link *l, struct ppp_io *io)
 	else if (l->auth_state == PPP_AUTH_WAIT && l->auth_tries < CHALLENGES_MAX)
 		send_challenge(l, io);
 	else if (l->auth_state == PPP_AUTH_WAIT)
-		ppp_link_fail(l, io, TERM_REAUTH_FAILURE, "no response to CHAP challenges");
+		ppp_link_fail(l, io, TERM_REAUTHENTICATION_FAILURE,
+			      "no response to CHAP challenges");
 }
 
 static void schedule_challenge(struct ppp_link *l, const struct ppp_io *io)

@@ -273,7 +273,7 @@ static void guard_expired(struct ppp_link *l, struct ppp_io *io)
 		ppp_link_fail(l, io, TERM_LOST_SERVICE, "LCP: no agreement or no answer");
 		break;
 	case PPP_AUTHENTICATE:
-		ppp_link_fail(l, io, TERM_REAUTH_FAILURE, "authentication took too long");
+		ppp_link_fail(l, io, TERM_REAUTHENTICATION_FAILURE, "authentication took too long");
 		break;
 	default:
 		ppp_link_fail(l, io, TERM_LOST_SERVICE, "IPCP: no agreement or no answer");
