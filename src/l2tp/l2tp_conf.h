@@ -15,9 +15,9 @@ struct l2tp_conf {
 	uint16_t max_retries;		  /* resends of one message before the tunnel is dead (5) */
 	uint16_t retransmit_cap_s;	  /* longest wait between two resends (8) */
 	uint16_t hello_interval_s;	  /* silence before HELLO (60); 0 = never */
-	bool follow_peer;		  /* auth_tunnel_change_addr_src: follow a peer's new address */
-	uint32_t max_tunnels;		  /* of this worker */
-	uint32_t max_half_open;		  /* tunnels before SCCCN, of this worker */
+	bool follow_peer;	/* auth_tunnel_change_addr_src: follow a peer's new address */
+	uint32_t max_tunnels;	/* of this worker */
+	uint32_t max_half_open; /* tunnels before SCCCN, of this worker */
 	uint32_t max_half_open_per_source;
 	uint32_t max_sessions; /* of this worker's tunnels */
 	bool refuse_new;       /* shutting down: answer SCCRQ with StopCCN 6, ICRQ with CDN */
