@@ -54,7 +54,7 @@ static inline uint8_t span_u8(struct span *s)
 static inline uint16_t span_u16(struct span *s)
 {
 	const uint8_t *b = span_take(s, 2);
-	return b ? (uint16_t)(b[0] << 8 | b[1]) : 0;
+	return b ? (uint16_t)((unsigned)b[0] << 8 | b[1]) : 0;
 }
 
 static inline uint32_t span_u32(struct span *s)

@@ -28,7 +28,7 @@ static inline struct wbuf wbuf_of(void *bytes, size_t cap)
 /* Room for n more bytes, which the caller fills; NULL (and bad) when they do not fit. */
 static inline uint8_t *wbuf_room(struct wbuf *w, size_t n)
 {
-	if (w->bad || w->cap - w->n < n) {
+	if (w->bad || n > w->cap || w->n > w->cap - n) {
 		w->bad = true;
 		return NULL;
 	}
