@@ -1,0 +1,552 @@
+#include "lg.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	PARAMS_MAX = 12,
+	TUNNEL_WAIT_S = 70,
+	INFLIGHT = 256,
+	DIALS_PER_TURN = 64,
+};
+
+/* name=value pairs behind the step's name. */
+struct params {
+	char text[256];
+	unsigned n;
+	const char *name[PARAMS_MAX], *value[PARAMS_MAX];
+};
+
+struct step {
+	const char *name;
+	const char *params; /* names, each between blanks */
+	int (*run)(struct lg *, struct params *);
+};
+
+/* ---- parameters ------------------------------------------------------------------------------ */
+
+static bool params_parse(struct params *p, const char *text)
+{
+	*p = (struct params){0};
+	if (strlen(text) >= sizeof(p->text))
+		return false;
+	memcpy(p->text, text, strlen(text));
+	for (char *save = NULL, *word = strtok_r(p->text, ",", &save); word;
+	     word = strtok_r(NULL, ",", &save)) {
+		char *eq = strchr(word, '=');
+		if (!eq || p->n == PARAMS_MAX)
+			return false;
+		*eq = '\0';
+		p->name[p->n] = word;
+		p->value[p->n++] = eq + 1;
+	}
+	return true;
+}
+
+static const char *param(const struct params *p, const char *name, const char *otherwise)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (strcmp(p->name[i], name) == 0)
+			return p->value[i];
+	return otherwise;
+}
+
+static double param_number(const struct params *p, const char *name, double otherwise)
+{
+	const char *v = param(p, name, NULL);
+	return v ? strtod(v, NULL) : otherwise;
+}
+
+/* ---- statistics of one step ------------------------------------------------------------------ */
+
+static void stats_begin(struct lg *g, struct lg_watch *w)
+{
+	memset(&g->stats, 0, sizeof(g->stats));
+	lg_watch_read(g, w);
+}
+
+static double seconds_since(const struct lg *g, nsec start)
+{
+	return (double)nsec_sub(g->now, start) / 1e9;
+}
+
+static void add_common(struct lg *g, json_t *o)
+{
+	const struct lg_stats *s = &g->stats;
+	json_object_set_new(o, "up_now", json_integer(g->sessions_up));
+	json_object_set_new(o, "tunnels_now", json_integer(g->tunnels_up));
+	json_object_set_new(o, "lost", json_integer((json_int_t)s->lost));
+	json_object_set_new(o, "failures", lg_fails_json(s));
+	json_object_set_new(o, "resent",
+			    json_pack("{s:I,s:I}", "l2tp", (json_int_t)s->l2tp_resent, "ppp",
+				      (json_int_t)s->ppp_resent));
+	json_object_set_new(o, "odd",
+			    json_pack("{s:I,s:I,s:I,s:I}", "stray", (json_int_t)s->stray, "bad",
+				      (json_int_t)s->bad, "other_ip", (json_int_t)s->other_ip,
+				      "tx_errors", (json_int_t)s->tx_errors));
+}
+
+static void say_failures(const struct lg_stats *s)
+{
+	for (unsigned i = 0; i < LG_FAILS; i++)
+		if (s->fails[i])
+			lg_say("  %llu: %s", (unsigned long long)s->fails[i], lg_fail_text(i));
+	if (s->fails[LG_FAIL_cdn])
+		lg_say("  (last CDN: result %u, error %u)", s->cdn_result, s->cdn_error);
+}
+
+/* ---- up -------------------------------------------------------------------------------------- */
+
+/* Opens tunnels, one at a time per socket: some servers tell openings apart by address only. */
+static void open_tunnels(struct lg *g, unsigned sessions)
+{
+	unsigned want = sessions < g->conf.tunnels ? sessions : g->conf.tunnels;
+	nsec end = nsec_add(g->now, NSEC_S(TUNNEL_WAIT_S));
+	unsigned left = want;
+	while (left > 0 && nsec_before(g->now, end) && !g->stop) {
+		left = 0;
+		for (unsigned i = 0; i < want; i++) {
+			struct lg_tunnel *t = &g->tunnels[i];
+			if (t->state == LG_T_IDLE && g->opening[t->sock] == 0)
+				lg_tunnel_open(g, t);
+			left += t->state == LG_T_IDLE || t->state == LG_T_OPENING;
+		}
+		lg_lac_turn(g);
+		lg_io_flush(g);
+		if (left)
+			lg_turn(g, NSEC_MS(5));
+	}
+}
+
+struct dialler {
+	unsigned next, end, inflight;
+	double rate;
+	nsec start;
+	uint64_t dialled;
+};
+
+/* Dials what rate and windows allow. */
+static void dial_some(struct lg *g, struct dialler *d)
+{
+	for (unsigned n = 0; n < DIALS_PER_TURN && d->next < d->end; n++) {
+		struct lg_session *s = &g->sessions[d->next];
+		const struct lg_tunnel *t = lg_tunnel_of(g, s);
+		if (s->state != LG_S_IDLE) {
+			d->next++;
+			continue;
+		}
+		if (g->dialling >= d->inflight)
+			return;
+		if (d->rate > 0 && (double)d->dialled >= d->rate * seconds_since(g, d->start))
+			return;
+		if (t->state == LG_T_UP && !lg_tunnel_has_room(t))
+			return;
+		lg_session_dial(g, s);
+		d->dialled++;
+		d->next++;
+	}
+}
+
+static void fail_rest(struct lg *g)
+{
+	for (unsigned i = 0; i < g->conf.sessions && g->dialling > 0; i++) {
+		struct lg_session *s = &g->sessions[i];
+		if (s->state == LG_S_CALLING || s->state == LG_S_PPP)
+			lg_session_fail(g, s, LG_FAIL_step_timeout);
+	}
+}
+
+static int step_up(struct lg *g, struct params *p)
+{
+	struct lg_watch before, after;
+	struct dialler d = {
+		.end = (unsigned)param_number(p, "sessions", g->conf.sessions),
+		.inflight = (unsigned)param_number(p, "inflight", INFLIGHT),
+		.rate = param_number(p, "rate", 0),
+	};
+	double limit = param_number(p, "timeout", 3600);
+	if (d.end > g->conf.sessions)
+		d.end = g->conf.sessions;
+
+	stats_begin(g, &before);
+	g->now = lg_clock();
+	open_tunnels(g, d.end);
+	double tunnel_s = seconds_since(g, before.at);
+	uint64_t tunnels_up = g->tunnels_up;
+	stats_begin(g, &before);
+	unsigned up_before = g->sessions_up;
+	d.start = g->now = lg_clock();
+	while ((d.next < d.end || g->dialling > 0) && !g->stop &&
+	       seconds_since(g, d.start) < limit) {
+		dial_some(g, &d);
+		lg_lac_turn(g);
+		lg_io_flush(g);
+		lg_turn(g, NSEC_US(500));
+	}
+	double took = seconds_since(g, d.start);
+	lg_watch_read(g, &after);
+	fail_rest(g);
+	lg_turn(g, 0);
+
+	const struct lg_stats *s = &g->stats;
+	double rate = took > 0 ? (double)s->up / took : 0;
+	json_t *o =
+		json_pack("{s:s,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:o,s:o}", "step", "up", "tunnels",
+			  (json_int_t)tunnels_up, "up_before", (json_int_t)up_before, "dialled",
+			  (json_int_t)s->dials, "ok", (json_int_t)s->up, "tunnel_seconds", tunnel_s,
+			  "seconds", took, "rate", rate, "latency", lg_hist_json(&s->setup),
+			  "watch", lg_watch_json(&before, &after, "session", s->up));
+	lg_say("up: %llu of %llu sessions in %.2f s (%.0f/s), %u up now, setup p50 %.1f ms p99 "
+	       "%.1f ms, resent %llu L2TP %llu PPP",
+	       (unsigned long long)s->up, (unsigned long long)s->dials, took, rate, g->sessions_up,
+	       lg_hist_ms(&s->setup, 0.5), lg_hist_ms(&s->setup, 0.99),
+	       (unsigned long long)s->l2tp_resent, (unsigned long long)s->ppp_resent);
+	say_failures(s);
+	bool all = s->up == s->dials && s->dials > 0;
+	add_common(g, o);
+	lg_report(g, o);
+	return all || (s->dials == 0 && g->sessions_up >= d.end) ? 0 : 1;
+}
+
+/* ---- hold ------------------------------------------------------------------------------------ */
+
+static int step_hold(struct lg *g, struct params *p)
+{
+	struct lg_watch before, after;
+	double seconds = param_number(p, "seconds", 0);
+	bool redial = param_number(p, "redial", 0) > 0;
+	unsigned cursor = 0;
+
+	stats_begin(g, &before);
+	nsec start = g->now = lg_clock();
+	lg_say("hold: %u sessions, %s", g->sessions_up,
+	       seconds > 0 ? "for a while" : "until SIGINT or SIGTERM");
+	while (!g->stop && (seconds <= 0 || seconds_since(g, start) < seconds)) {
+		struct lg_session *s = &g->sessions[cursor];
+		cursor = (cursor + 1) % g->conf.sessions;
+		if (redial && s->state == LG_S_IDLE && lg_tunnel_of(g, s)->state == LG_T_UP)
+			lg_session_dial(g, s);
+		lg_turn(g, NSEC_MS(redial ? 1 : 20));
+	}
+	lg_watch_read(g, &after);
+	json_t *o = json_pack("{s:s,s:f,s:I,s:I,s:o}", "step", "hold", "seconds",
+			      seconds_since(g, start), "redialled", (json_int_t)g->stats.dials,
+			      "hellos", (json_int_t)g->stats.hellos, "watch",
+			      lg_watch_json(&before, &after, "session", g->sessions_up));
+	lg_say("hold: %u sessions up, %llu lost", g->sessions_up,
+	       (unsigned long long)g->stats.lost);
+	say_failures(&g->stats);
+	int status = g->stats.lost > 0 && !redial;
+	add_common(g, o);
+	lg_report(g, o);
+	return status;
+}
+
+/* ---- traffic --------------------------------------------------------------------------------- */
+
+static json_t *flow_json(const struct lg_flow *f, double seconds)
+{
+	uint64_t lost = f->sent > f->received ? f->sent - f->received : 0;
+	return json_pack("{s:I,s:I,s:I,s:f,s:I,s:I,s:f,s:f,s:o}", "sent", (json_int_t)f->sent,
+			 "received", (json_int_t)f->received, "lost", (json_int_t)lost, "loss",
+			 f->sent ? (double)lost / (double)f->sent : 0.0, "reordered",
+			 (json_int_t)f->reordered, "misdelivered", (json_int_t)f->misdelivered,
+			 "pps", (double)f->received / seconds, "mbit",
+			 (double)f->bytes * 8 / seconds / 1e6, "latency",
+			 lg_hist_json(&f->latency));
+}
+
+static void flow_say(const char *name, const struct lg_flow *f, double seconds)
+{
+	uint64_t lost = f->sent > f->received ? f->sent - f->received : 0;
+	if (f->sent == 0)
+		return;
+	lg_say("  %s: %.0f packets/s, %.1f Mbit/s, sent %llu, lost %llu (%.3f%%), reordered %llu, "
+	       "misdelivered %llu, latency p50 %.3f ms p99 %.3f ms",
+	       name, (double)f->received / seconds, (double)f->bytes * 8 / seconds / 1e6,
+	       (unsigned long long)f->sent, (unsigned long long)lost,
+	       100.0 * (double)lost / (double)f->sent, (unsigned long long)f->reordered,
+	       (unsigned long long)f->misdelivered, lg_hist_ms(&f->latency, 0.5),
+	       lg_hist_ms(&f->latency, 0.99));
+}
+
+static unsigned clamp(double v, unsigned low, unsigned high)
+{
+	return v < low ? low : v > high ? high : (unsigned)v;
+}
+
+static bool load_parse(struct params *p, struct lg_load *l)
+{
+	const char *dir = param(p, "dir", "both"), *size = param(p, "size", "64");
+	l->up = strcmp(dir, "down") != 0;
+	l->down = strcmp(dir, "up") != 0;
+	if (l->up && l->down && strcmp(dir, "both") != 0) {
+		lg_say("traffic: dir is up, down or both, not %s", dir);
+		return false;
+	}
+	l->size = strcmp(size, "imix") == 0
+			  ? LG_IMIX
+			  : clamp(strtod(size, NULL), LG_PACKET_MIN, LG_PACKET_MAX);
+	l->rate = param_number(p, "rate", 0);
+	l->seconds = param_number(p, "seconds", 5);
+	l->sessions = (unsigned)param_number(p, "sessions", 0);
+	l->burst = clamp(param_number(p, "burst", 1), 1, 1000000);
+	l->chunk = clamp(param_number(p, "chunk", 32), 1, LG_BATCH);
+	return true;
+}
+
+static int step_traffic(struct lg *g, struct params *p)
+{
+	struct lg_watch before, after;
+	struct lg_load load;
+	const struct lg_stats *s = &g->stats;
+
+	if (!load_parse(p, &load))
+		return 2;
+	if (g->core < 0) {
+		lg_say("traffic: needs --core-addr");
+		return 2;
+	}
+	stats_begin(g, &before);
+	if (!lg_traffic_run(g, &load)) {
+		lg_say("traffic: no session is up");
+		return 1;
+	}
+	lg_watch_read(g, &after);
+	uint64_t packets = s->upward.received + s->downward.received;
+	json_t *o = json_pack(
+		"{s:s,s:s,s:I,s:f,s:f,s:I,s:I,s:o,s:o,s:o}", "step", "traffic", "dir",
+		param(p, "dir", "both"), "size", (json_int_t)load.size, "seconds", load.seconds,
+		"rate", load.rate, "burst", (json_int_t)load.burst, "sessions",
+		(json_int_t)(load.sessions && load.sessions < g->sessions_up ? load.sessions
+									     : g->sessions_up),
+		"up", flow_json(&s->upward, load.seconds), "down",
+		flow_json(&s->downward, load.seconds), "watch",
+		lg_watch_json(&before, &after, "packet", packets));
+	lg_say("traffic: %s, %s bytes, %u sessions", param(p, "dir", "both"),
+	       param(p, "size", "64"), g->sessions_up);
+	flow_say("up", &s->upward, load.seconds);
+	flow_say("down", &s->downward, load.seconds);
+	int status = packets == 0;
+	add_common(g, o);
+	lg_report(g, o);
+	return status;
+}
+
+static int step_ping(struct lg *g, struct params *p)
+{
+	struct lg_watch before;
+	const struct lg_stats *s = &g->stats;
+	double rate = param_number(p, "rate", 1000), seconds = param_number(p, "seconds", 3);
+
+	if (!g->conf.core_addr.s_addr) {
+		lg_say("ping: needs --core-addr");
+		return 2;
+	}
+	stats_begin(g, &before);
+	if (!lg_ping_run(g, rate, seconds)) {
+		lg_say("ping: no session is up");
+		return 1;
+	}
+	json_t *o = json_pack("{s:s,s:I,s:I,s:o}", "step", "ping", "sent", (json_int_t)s->pings,
+			      "received", (json_int_t)s->pongs, "rtt", lg_hist_json(&s->rtt));
+	lg_say("ping: %llu of %llu answered, rtt p50 %.3f ms p99 %.3f ms max %.3f ms",
+	       (unsigned long long)s->pongs, (unsigned long long)s->pings, lg_hist_ms(&s->rtt, 0.5),
+	       lg_hist_ms(&s->rtt, 0.99), (double)s->rtt.max_us / 1000.0);
+	int status = s->pongs < s->pings;
+	add_common(g, o);
+	lg_report(g, o);
+	return status;
+}
+
+/* ---- churn ----------------------------------------------------------------------------------- */
+
+static bool wants_terminate(struct params *p)
+{
+	return strcmp(param(p, "how", "cdn"), "lcp") == 0;
+}
+
+/* The next session that is up, from the cursor on; NULL when there is none. */
+static struct lg_session *next_up(struct lg *g, unsigned *cursor)
+{
+	for (unsigned n = 0; n < g->conf.sessions; n++) {
+		struct lg_session *s = &g->sessions[*cursor];
+		*cursor = (*cursor + 1) % g->conf.sessions;
+		if (s->state == LG_S_UP)
+			return s;
+	}
+	return NULL;
+}
+
+static void redial_idle(struct lg *g, unsigned *cursor, unsigned target, unsigned inflight)
+{
+	for (unsigned n = 0; n < g->conf.sessions && g->dialling < inflight &&
+			     g->sessions_up + g->dialling + g->ending < target;
+	     n++) {
+		struct lg_session *s = &g->sessions[*cursor];
+		const struct lg_tunnel *t = lg_tunnel_of(g, s);
+		*cursor = (*cursor + 1) % g->conf.sessions;
+		if (s->state == LG_S_IDLE && t->state == LG_T_UP && lg_tunnel_has_room(t))
+			lg_session_dial(g, s);
+	}
+}
+
+static int step_churn(struct lg *g, struct params *p)
+{
+	struct lg_watch before, after;
+	double rate = param_number(p, "rate", 100), seconds = param_number(p, "seconds", 10);
+	unsigned inflight = (unsigned)param_number(p, "inflight", INFLIGHT);
+	unsigned target = g->sessions_up, hang = 0, dial = 0;
+	uint64_t ended = 0;
+	const struct lg_stats *s = &g->stats;
+
+	stats_begin(g, &before);
+	nsec start = g->now = lg_clock();
+	while (!g->stop && (seconds_since(g, start) < seconds || g->dialling || g->ending)) {
+		bool on = seconds_since(g, start) < seconds;
+		double due = rate * seconds_since(g, start);
+		for (unsigned n = 0; on && n < DIALS_PER_TURN && (double)ended < due; n++) {
+			struct lg_session *victim = next_up(g, &hang);
+			if (!victim)
+				break;
+			lg_session_end(g, victim, wants_terminate(p));
+			ended++;
+		}
+		redial_idle(g, &dial, target, inflight);
+		lg_lac_turn(g);
+		lg_io_flush(g);
+		lg_turn(g, NSEC_US(500));
+	}
+	lg_watch_read(g, &after);
+	double took = seconds_since(g, start);
+	json_t *o = json_pack("{s:s,s:f,s:I,s:I,s:I,s:f,s:o,s:o}", "step", "churn", "seconds", took,
+			      "ended", (json_int_t)ended, "dialled", (json_int_t)s->dials, "ok",
+			      (json_int_t)s->up, "rate", (double)s->up / took, "latency",
+			      lg_hist_json(&s->setup), "watch",
+			      lg_watch_json(&before, &after, "session", s->up));
+	lg_say("churn: %llu ended, %llu of %llu dialled again (%.0f/s), %u up, setup p50 %.1f ms "
+	       "p99 %.1f ms",
+	       (unsigned long long)ended, (unsigned long long)s->up, (unsigned long long)s->dials,
+	       (double)s->up / took, g->sessions_up, lg_hist_ms(&s->setup, 0.5),
+	       lg_hist_ms(&s->setup, 0.99));
+	say_failures(s);
+	int status = s->up < s->dials;
+	add_common(g, o);
+	lg_report(g, o);
+	return status;
+}
+
+/* ---- down ------------------------------------------------------------------------------------ */
+
+static void end_sessions(struct lg *g, bool terminate_first)
+{
+	unsigned i = 0, n = g->conf.sessions;
+	while ((i < n || g->ending > 0) && g->tunnels_up > 0) {
+		for (unsigned k = 0; k < DIALS_PER_TURN && i < n; k++, i++) {
+			struct lg_session *s = &g->sessions[i];
+			if (s->state == LG_S_IDLE)
+				continue;
+			if (g->ending >= INFLIGHT || !lg_tunnel_has_room(lg_tunnel_of(g, s)))
+				break;
+			lg_session_end(g, s, terminate_first);
+		}
+		lg_lac_turn(g);
+		lg_io_flush(g);
+		lg_turn(g, NSEC_US(500));
+	}
+}
+
+static unsigned tunnels_open(const struct lg *g)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < g->conf.tunnels; i++)
+		n += g->tunnels[i].state == LG_T_UP || g->tunnels[i].state == LG_T_CLOSING;
+	return n;
+}
+
+static int step_down(struct lg *g, struct params *p)
+{
+	struct lg_watch before, after;
+	const char *how = param(p, "how", "cdn");
+	unsigned sessions = g->sessions_up, tunnels = g->tunnels_up;
+	double limit = param_number(p, "timeout", 60);
+
+	stats_begin(g, &before);
+	nsec start = g->now = lg_clock();
+	if (strcmp(how, "stopccn") != 0)
+		end_sessions(g, wants_terminate(p));
+	for (unsigned i = 0; i < g->conf.tunnels; i++)
+		lg_tunnel_close(g, &g->tunnels[i]);
+	while (tunnels_open(g) > 0 && seconds_since(g, start) < limit && !g->stop)
+		lg_turn(g, NSEC_MS(2));
+	lg_watch_read(g, &after);
+
+	unsigned left = tunnels_open(g);
+	json_t *o = json_pack("{s:s,s:s,s:I,s:I,s:I,s:f,s:o}", "step", "down", "how", how,
+			      "sessions", (json_int_t)sessions, "closed",
+			      (json_int_t)(tunnels - (tunnels < left ? tunnels : left)),
+			      "unanswered", (json_int_t)left, "seconds", seconds_since(g, start),
+			      "watch", lg_watch_json(&before, &after, "session", sessions));
+	lg_say("down: %u sessions and %u tunnels closed in %.2f s, %u tunnels did not answer",
+	       sessions, tunnels, seconds_since(g, start), left);
+	add_common(g, o);
+	lg_report(g, o);
+	for (unsigned i = 0; i < g->conf.tunnels; i++)
+		if (g->tunnels[i].state == LG_T_DEAD) {
+			lg_chan_fini(&g->tunnels[i].chan);
+			g->tunnels[i].state = LG_T_IDLE;
+		}
+	return left > 0;
+}
+
+/* ---- by name --------------------------------------------------------------------------------- */
+
+static const struct step steps[] = {
+	{"up", " sessions rate inflight timeout ", step_up},
+	{"hold", " seconds redial ", step_hold},
+	{"traffic", " dir size rate seconds sessions burst chunk ", step_traffic},
+	{"ping", " rate seconds ", step_ping},
+	{"churn", " rate seconds how inflight ", step_churn},
+	{"down", " how timeout ", step_down},
+};
+
+static const struct step *step_parse(const char *text, struct params *p)
+{
+	size_t n = strcspn(text, ":");
+	const struct step *found = NULL;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (strlen(steps[i].name) == n && strncmp(steps[i].name, text, n) == 0)
+			found = &steps[i];
+	if (!found) {
+		lg_say("%s: there is no such step", text);
+		return NULL;
+	}
+	if (!params_parse(p, text[n] ? text + n + 1 : "")) {
+		lg_say("%s: parameters are name=value, with commas between them", text);
+		return NULL;
+	}
+	for (unsigned i = 0; i < p->n; i++) {
+		char word[64];
+		snprintf(word, sizeof(word), " %s ", p->name[i]);
+		if (!strstr(found->params, word)) {
+			lg_say("%s: no parameter '%s'; there are:%s", text, p->name[i],
+			       found->params);
+			return NULL;
+		}
+	}
+	return found;
+}
+
+bool lg_step_check(const char *text)
+{
+	struct params p;
+	return step_parse(text, &p) != NULL;
+}
+
+int lg_step_run(struct lg *g, const char *text)
+{
+	struct params p;
+	const struct step *s = step_parse(text, &p);
+	return s ? s->run(g, &p) : 2;
+}
