@@ -132,9 +132,9 @@ capture() {
 	wait_for 10 grep -q 'listening on' "$log"
 }
 
-# capture_end PID: with what is still on its way.
+# capture_end PID: with what is still in the kernel's buffer, which it hands over once a second.
 capture_end() {
-	sleep 0.3
+	sleep 1.2
 	end_process "$1" INT
 }
 
