@@ -1,11 +1,12 @@
 /*
- * dp.h - the data plane as the control loop sees it: starts the workers with their sockets, TUN
- * queues and rings, and carries messages, configuration and counters. All functions are for the
- * control thread.
+ * dp.h - the workers as the control thread sees them: starts and stops them, carries messages to
+ * and from them, hands them configurations, owns the tables that both sides share. All functions
+ * are for the control thread unless said otherwise.
  */
 #ifndef LNS_DP_H
 #define LNS_DP_H
 
+#include "base/alloc.h"
 #include "base/counters.h"
 #include "base/log.h"
 #include "base/msg.h"
@@ -13,58 +14,65 @@
 #include "dataplane/dp_table.h"
 #include "dataplane/shard_conf.h"
 
-enum { DP_LOCAL_MAX = 4 };
+enum { DP_LOCALS_MAX = 4, DP_TUN_ADDRS_MAX = 8, DP_L2TP_PORT = 1701 };
 
 struct dp;
 
 struct dp_start_conf {
-	unsigned n_workers;
-	uint16_t port;			     /* L2TP, 1701 */
-	uint8_t n_local;		     /* addresses to listen on, 1..DP_LOCAL_MAX */
-	struct ip_addr local[DP_LOCAL_MAX];  /* unset = any address */
-	const char *tun_name;		     /* "" = the kernel's choice */
+	const struct alloc *alloc;		/* thread-safe */
+	unsigned n_workers;			/* 1..LNS_WORKERS_MAX */
+	unsigned n_locals;			/* 1..DP_LOCALS_MAX */
+	struct sock_addr locals[DP_LOCALS_MAX]; /* IPv4; 0.0.0.0 = any; port 0 = 1701 */
+	const char *tun_name;			/* "" = the kernel chooses */
 	uint16_t tun_mtu;
-	struct ip_addr tun_address;	     /* unset = none */
-	const char *io_backend, *steering;   /* as the variables; "auto" by default */
-	const struct alloc *alloc;	     /* any thread may call it */
-	void *ctx;			     /* of log */
-	/* Any thread. */
+	unsigned n_tun_addrs;
+	struct ip_prefix tun_addrs[DP_TUN_ADDRS_MAX]; /* with their host bits, e.g. /32 */
+	const char *io_backend;			      /* auto, full, nouso, novnet, plain */
+	const char *steering;			      /* auto, session, address */
+	const struct shard_conf *shard;		      /* copied */
+	/* Any thread: one line for the log. */
 	void (*log)(void *ctx, enum log_level level, uint16_t tid, uint16_t sid, const char *text);
-	const struct shard_conf *shard;	     /* copied */
+	void *log_ctx;
 };
 
-/* Everything up and running, or NULL with a reason and nothing left behind. */
-struct dp *dp_start(const struct dp_start_conf *conf, char reason[static 160]);
-/* Ends the workers' threads and closes sockets and TUN; tables stay readable until dp_free. */
-void dp_stop_workers(struct dp *dp);
-void dp_free(struct dp *dp);
+/* Opens everything and starts the threads. NULL: could not, the reason was logged. The caller is
+ * registered for RCU (rcu_thread_start). */
+struct dp *dp_start(const struct dp_start_conf *conf);
+/* Ends the threads and frees all; what they still had to send is sent. */
+void dp_stop(struct dp *dp);
 
-unsigned dp_workers(const struct dp *dp);
-const char *dp_tun_name(const struct dp *dp); /* as the kernel named it */
-const char *dp_io_backend(const struct dp *dp);
-const char *dp_steering(const struct dp *dp);
-/* One line for the log: workers, back end, steering, device. */
-const char *dp_describe(const struct dp *dp);
 struct dp_tables *dp_tables(struct dp *dp);
 struct dp_routes *dp_routes(struct dp *dp);
-const struct counters *dp_counters(const struct dp *dp, unsigned worker);
 
-/* Copies the message to the worker; waits in a list when the ring is full. */
-void dp_post(struct dp *dp, unsigned worker, const struct msg *m);
-/* Becomes readable when a worker posted to MSG_TO_CONTROL while control slept. */
+/* To worker w; waits in an unbounded list while its ring is full. */
+void dp_post(struct dp *dp, unsigned w, const struct msg *m);
+/* Readable when messages for control may have come. Then call dp_control_next until NULL. */
 int dp_control_fd(const struct dp *dp);
-/* Before blocking: false when messages are there already. After blocking: dp_control_awake. */
-bool dp_control_sleep(struct dp *dp);
-void dp_control_awake(struct dp *dp);
-/* The next message of any worker, valid until dp_control_pop; NULL when there is none. */
+/* The next message for control and who sent it; valid until the next call. */
 const struct msg *dp_control_next(struct dp *dp, unsigned *worker);
-void dp_control_pop(struct dp *dp);
-/* Once per turn of control: moves waiting messages on, frees what no reader can see. */
-void dp_control_turn(struct dp *dp);
+/* Once per turn of control: moves waiting messages on, frees what is not used any more. Returns
+ * when to call again at the latest. */
+nsec dp_turn(struct dp *dp, nsec now);
 
-/* Publishes a copy of the snapshot to all workers. */
-void dp_set_conf(struct dp *dp, const struct shard_conf *shard);
-/* True while L2TP control messages of any worker wait for an acknowledgement. */
-bool dp_busy(const struct dp *dp);
+/* Publishes a copy; the old one goes when every worker has taken the new one. False = memory. */
+bool dp_set_conf(struct dp *dp, const struct shard_conf *conf);
+
+/* Counters of worker w; any thread may read them. */
+const struct counters *dp_counters(const struct dp *dp, unsigned w);
+unsigned dp_n_workers(const struct dp *dp);
+/* Sessions and tunnels that are not gone yet, of all workers. */
+uint32_t dp_sessions(const struct dp *dp);
+uint32_t dp_tunnels(const struct dp *dp);
+/* True while control messages wait for the peers' acknowledgements, or messages for control or
+ * workers wait in rings. */
+bool dp_busy(struct dp *dp);
+
+/* Names for `show version` and the log. */
+const char *dp_backend_name(const struct dp *dp);
+const char *dp_steering_name(const struct dp *dp);
+const char *dp_tun_name(const struct dp *dp);
+unsigned dp_tun_ifindex(const struct dp *dp);
+/* "2 workers, I/O full, steering address, tun0"; cut to n bytes. Returns buf. */
+const char *dp_describe(const struct dp *dp, char *buf, size_t n);
 
 #endif
