@@ -104,9 +104,9 @@ static bool set_up(struct io_udp *u)
 	if (!set_int(u->fd, SOL_SOCKET, SO_REUSEPORT, 1) ||
 	    (u->any && !set_int(u->fd, IPPROTO_IP, IP_PKTINFO, 1)))
 		return false;
-	if (u->conf.gro && !set_int(u->fd, SOL_UDP, UDP_GRO, 1))
+	if (u->conf.gro && !set_int(u->fd, IPPROTO_UDP, UDP_GRO, 1))
 		return false;
-	if (u->conf.gso && !set_int(u->fd, SOL_UDP, UDP_SEGMENT, 0))
+	if (u->conf.gso && !set_int(u->fd, IPPROTO_UDP, UDP_SEGMENT, 0))
 		return false;
 	return bind(u->fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
 }
@@ -189,7 +189,7 @@ static size_t rx_describe(struct io_udp *u, unsigned i)
 			 .port = ntohs(u->rx.from[i].sin_port)},
 	};
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
 			int size;
 			memcpy(&size, CMSG_DATA(c), sizeof(size));
 			each = size > 0 ? (size_t)size : each;
@@ -281,7 +281,7 @@ static void tx_finish(struct io_udp *u, unsigned i, const struct l2tp_path *path
 		add_source(m, &path->local_ip);
 	if (u->tx.segments[i] > 1) {
 		uint16_t size = u->tx.segment_len[i];
-		memcpy(add_control(m, SOL_UDP, UDP_SEGMENT, sizeof(size)), &size, sizeof(size));
+		memcpy(add_control(m, IPPROTO_UDP, UDP_SEGMENT, sizeof(size)), &size, sizeof(size));
 	}
 	if (m->msg_controllen == 0)
 		m->msg_control = NULL;
