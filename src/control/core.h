@@ -34,6 +34,8 @@ struct core_env {
 	/* A kernel route toward the TUN device; prefixes are reference counted by the core. */
 	void (*kernel_route)(void *ctx, bool add, const struct ip_prefix *p);
 	void (*log)(void *ctx, enum log_level level, uint16_t tid, uint16_t sid, const char *text);
+	/* crypt(3) of a password of the local file; may be NULL: such subscribers are refused. */
+	bool (*crypt_check)(const char *password, const char *hash);
 	/* Seconds since 1970, for what leaves the program (RADIUS, Acct-Session-Id). */
 	int64_t (*wall_clock_s)(void *ctx);
 };

@@ -16,13 +16,16 @@ struct ippool;
 struct ippool *ippool_new(const struct alloc *a);
 void ippool_free(struct ippool *p);
 
-/* One line of the file: an address or a network (its .0 and .255 addresses are left out; not
- * left out when the prefix is longer than /24 ... see reference). Duplicates are refused (false,
- * with a reason in err). */
+/* One line of the file: an address or a network. Addresses that end in .0 or .255 are never
+ * assigned, whatever the prefix. What overlaps an earlier line, or has no address to assign, is
+ * refused (false, with a reason in err). */
 bool ippool_add(struct ippool *p, const struct ip_prefix *range, char err[static 96]);
 
 /* Prefixes to route toward the TUN device, single addresses included. False at the end. */
 bool ippool_range(const struct ippool *p, unsigned i, struct ip_prefix *out);
+
+/* Is it in one of those prefixes? */
+bool ippool_contains(const struct ippool *p, const struct ip_addr *ip);
 
 /* An address for this session, or false when none is free. `user` may be empty. */
 bool ippool_take(struct ippool *p, struct span user, struct sess_key key, nsec now,

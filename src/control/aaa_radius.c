@@ -1,0 +1,218 @@
+#include "control/core_priv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/crypto.h"
+#include "base/panic.h"
+
+enum {
+	ATTRS_MAX = 2048,
+	SOCKETS_DEFAULT = 1024, /* 262,144 requests outstanding at one server */
+	NAS_PORT_TYPE_VIRTUAL = 5,
+	SERVICE_TYPE_FRAMED = 2,
+	FRAMED_PROTOCOL_PPP = 1,
+	TUNNEL_TYPE_L2TP = 3,
+	TUNNEL_MEDIUM_IPV4 = 1,
+	TUNNEL_MEDIUM_IPV6 = 2,
+};
+
+/* ---- configuration --------------------------------------------------------------------------- */
+
+/* As many as the range of local ports has, when there is one. */
+static uint16_t sockets_of(const struct conf *conf)
+{
+	uint32_t low = conf->radius_bind_min, high = conf->radius_bind_max;
+
+	if (low == 0 && high == 0)
+		return SOCKETS_DEFAULT;
+	if (low == 0)
+		low = 1;
+	if (high == 0)
+		high = 65534;
+	uint32_t n = high >= low ? high - low + 1 : 1;
+	return (uint16_t)(n < SOCKETS_DEFAULT ? n : (uint32_t)SOCKETS_DEFAULT);
+}
+
+void aaa_radius_conf(const struct core *c, struct rad_client_conf *out)
+{
+	const struct conf *conf = c->conf;
+
+	*out = (struct rad_client_conf){
+		.max_sockets = sockets_of(conf),
+		.tries = (uint16_t)(conf->radius_tries ? conf->radius_tries : 1),
+		.timeout_ms = (conf->radius_timeout ? conf->radius_timeout : 1) * 1000u,
+		.timeout_max_ms = 16000,
+		.dead_time_ms = conf->radius_dead_time * 1000u,
+		.idle_ms = 10000,
+	};
+	if (conf->radius_secret[0] == '\0')
+		return;
+	for (unsigned i = 0; i < conf->n_radius; i++) {
+		struct rad_server_conf *s = &out->servers[out->n_servers++];
+		s->addr[RAD_AUTH] = s->addr[RAD_ACCT] = conf->radius[i];
+		s->addr[RAD_ACCT].port++;
+		s->need_message_authenticator = conf->radius_require_message_authenticator;
+		snprintf(s->secret, sizeof(s->secret), "%s", conf->radius_secret);
+	}
+}
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+static void put_bstr(struct wbuf *w, enum rad_attr_number number, const struct bstr *text)
+{
+	if (text && text->n > 0)
+		rad_put(w, number, bstr_span(text));
+}
+
+/* The tag byte is left out: text that starts above 0x1F has none (RFC 2868 3.3). */
+static void put_endpoints(const struct core_session *s, struct wbuf *w)
+{
+	char text[IP_ADDR_TEXT];
+	bool v6 = s->path.peer.ip.family == 6;
+
+	if (!ip_addr_is_set(&s->path.peer.ip))
+		return;
+	rad_put_u32(w, RAD_TUNNEL_TYPE, TUNNEL_TYPE_L2TP);
+	rad_put_u32(w, RAD_TUNNEL_MEDIUM_TYPE, v6 ? TUNNEL_MEDIUM_IPV6 : TUNNEL_MEDIUM_IPV4);
+	rad_put_text(w, RAD_TUNNEL_CLIENT_ENDPOINT, ip_addr_text(&s->path.peer.ip, text));
+	if (ip_addr_is_set(&s->path.local_ip))
+		rad_put_text(w, RAD_TUNNEL_SERVER_ENDPOINT, ip_addr_text(&s->path.local_ip, text));
+}
+
+static void put_connect_info(const struct core_session *s, struct wbuf *w)
+{
+	char text[64];
+
+	if (s->tx_speed == 0 && s->rx_speed == 0)
+		return;
+	uint64_t rx = s->rx_speed ? s->rx_speed : s->tx_speed; /* absent: same (RFC 2661 4.4.3) */
+	snprintf(text, sizeof(text), "%" PRIu64 "/%" PRIu64, s->tx_speed, rx);
+	rad_put_text(w, RAD_CONNECT_INFO, text);
+}
+
+static void put_nas(const struct core *c, const struct core_session *s, struct wbuf *w)
+{
+	const struct ip_addr *nas = &c->conf->bind_address;
+
+	if (!ip_addr_is_set(nas))
+		nas = &s->path.local_ip;
+	if (nas->family == 6)
+		rad_put(w, RAD_NAS_IPV6_ADDRESS, span_of(nas->b, 16));
+	else
+		rad_put_addr4(w, RAD_NAS_IP_ADDRESS, nas);
+	if (c->conf->hostname[0] != '\0')
+		rad_put(w, RAD_NAS_IDENTIFIER,
+			span_of(c->conf->hostname, strnlen(c->conf->hostname, RAD_VALUE_MAX)));
+	/* Session ids repeat from tunnel to tunnel; servers that count logins by NAS-Port need
+	 * one number per session. */
+	rad_put_u32(w, RAD_NAS_PORT, (uint32_t)s->key.tid << 16 | s->key.sid);
+	rad_put_u32(w, RAD_NAS_PORT_TYPE, NAS_PORT_TYPE_VIRTUAL);
+}
+
+void aaa_radius_put_session(const struct core *c, const struct core_session *s, struct wbuf *w)
+{
+	char id[17];
+
+	snprintf(id, sizeof(id), "%08" PRIX32 "%08" PRIX32, s->unique_id,
+		 (uint32_t)s->opened_wall_s);
+	rad_put_text(w, RAD_ACCT_SESSION_ID, id);
+	put_nas(c, s, w);
+	rad_put_u32(w, RAD_SERVICE_TYPE, SERVICE_TYPE_FRAMED);
+	rad_put_u32(w, RAD_FRAMED_PROTOCOL, FRAMED_PROTOCOL_PPP);
+	rad_put_addr4(w, RAD_FRAMED_IP_ADDRESS, &s->ip);
+	put_bstr(w, RAD_CALLED_STATION_ID, s->called);
+	put_bstr(w, RAD_CALLING_STATION_ID, s->calling);
+	put_endpoints(s, w);
+	put_connect_info(s, w);
+}
+
+static void put_chap(const struct msg_auth_req *m, struct wbuf *w)
+{
+	uint8_t value[1 + LNS_CHAP_RESPONSE];
+	struct wbuf v = wbuf_of(value, sizeof(value));
+
+	wbuf_u8(&v, m->chap_id);
+	wbuf_bytes(&v, m->response, LNS_CHAP_RESPONSE);
+	rad_put(w, RAD_CHAP_PASSWORD, wbuf_written(&v));
+	rad_put(w, RAD_CHAP_CHALLENGE, span_of(m->challenge, m->challenge_len));
+}
+
+bool aaa_radius_ask(struct core *c, struct core_session *s, const struct msg_auth_req *m, nsec now)
+{
+	uint8_t attrs[ATTRS_MAX];
+	struct wbuf w = wbuf_of(attrs, sizeof(attrs));
+	struct rad_ask ask = {.kind = RAD_AUTH};
+
+	rad_put(&w, RAD_USER_NAME, span_of(m->user, m->user_len));
+	if (m->proto == AUTH_CHAP)
+		put_chap(m, &w);
+	else
+		ask.password = span_of(m->password, m->password_len);
+	aaa_radius_put_session(c, s, &w);
+	ask.attrs = wbuf_written(&w);
+	LNS_ASSERT(!ask.attrs.bad);
+
+	struct wbuf cookie = wbuf_of(&ask.cookie, sizeof(ask.cookie));
+	wbuf_bytes(&cookie, &s->key, sizeof(s->key));
+	c->env.random(c->env.ctx, ask.authenticator, sizeof(ask.authenticator));
+	s->asked = rad_client_ask(c->radius, &ask, now);
+	return s->asked != NULL;
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+static void refuse(struct core *c, struct core_session *s, enum term_cause cause, const char *text,
+		   struct span message)
+{
+	struct end_reason why = core_reason(3, 0, cause, text);
+	aaa_refuse(c, s, &why, message);
+}
+
+static void on_accept(struct core *c, struct core_session *s, const struct rad_answer *a, nsec now)
+{
+	struct rad_grant g;
+	char text[SOCK_ADDR_TEXT];
+
+	if (!rad_accept_decode(&a->packet, &g)) {
+		counter_add(c->env.counters, C_RADIUS_BAD_REPLIES, 1);
+		core_log(c, LOG_ERROR, s, "Access-Accept of %s refused: %s is malformed",
+			 sock_addr_text(&a->server, text), g.malformed);
+		refuse(c, s, TERM_NAS_ERROR, "malformed Access-Accept", span_of(NULL, 0));
+		return;
+	}
+	if (g.routes_ignored)
+		core_log(c, LOG_WARN, s, "%u Framed-Routes ignored", g.routes_ignored);
+	if (g.filters_ignored)
+		core_log(c, LOG_WARN, s, "%u Filter-Ids ignored", g.filters_ignored);
+	aaa_accept(c, s, &g, now);
+}
+
+static void on_reject(struct core *c, struct core_session *s, const struct rad_answer *a)
+{
+	char message[LNS_REPLY_MSG_MAX];
+	uint8_t n = rad_reply_message(&a->packet, message);
+
+	refuse(c, s, TERM_USER_ERROR, "rejected by the RADIUS server", span_of(message, n));
+}
+
+void aaa_radius_answer(struct core *c, const struct rad_answer *a, nsec now)
+{
+	struct sess_key key;
+	struct span cookie = span_of(&a->cookie, sizeof(a->cookie));
+	span_bytes(&cookie, &key, sizeof(key));
+	struct core_session *s = core_session_get(c, key);
+
+	LNS_ASSERT(s && s->asked); /* a session that ends takes its request along */
+	s->asked = NULL;
+	if (a->timeout)
+		refuse(c, s, TERM_REAUTHENTICATION_FAILURE, "no RADIUS server answers",
+		       span_of(NULL, 0));
+	else if (a->packet.code == RAD_ACCESS_ACCEPT)
+		on_accept(c, s, a, now);
+	else if (a->packet.code == RAD_ACCESS_REJECT)
+		on_reject(c, s, a);
+	else
+		refuse(c, s, TERM_USER_ERROR, "an Access-Challenge came, which PPP cannot answer",
+		       span_of(NULL, 0));
+}

@@ -1,0 +1,134 @@
+#include "control/core_priv.h"
+
+#include "base/panic.h"
+
+enum {
+	ATTRS_MAX = 3072,
+	STATUS_START = 1,
+	STATUS_STOP = 2,
+	STATUS_INTERIM = 3,
+	AUTHENTIC_RADIUS = 1,
+	CISCO_AVPAIR_MAX = 100,
+};
+
+static bool is_on(const struct core *c)
+{
+	return c->conf->radius_accounting && c->conf->n_radius > 0;
+}
+
+/* ---- records (RFC 2866) ---------------------------------------------------------------------- */
+
+static void put_start(const struct core *c, const struct core_session *s, uint32_t status,
+		      struct wbuf *w)
+{
+	rad_put(w, RAD_USER_NAME, core_session_user(s));
+	rad_put_u32(w, RAD_ACCT_STATUS_TYPE, status);
+	aaa_radius_put_session(c, s, w);
+	for (unsigned i = 0; i < RAD_CLASSES_MAX; i++) {
+		if (s->classes[i])
+			rad_put(w, RAD_CLASS, bstr_span(s->classes[i]));
+	}
+	rad_put_u32(w, RAD_ACCT_AUTHENTIC, AUTHENTIC_RADIUS);
+	rad_put_u32(w, RAD_EVENT_TIMESTAMP, (uint32_t)c->env.wall_clock_s(c->env.ctx));
+}
+
+/* Input is what came from the subscriber. 64 bits in two halves (RFC 2869 5.1, 5.2). */
+static void put_counters(const struct core_session *s, const struct sess_counters *n, nsec now,
+			 struct wbuf *w)
+{
+	rad_put_u32(w, RAD_ACCT_INPUT_OCTETS, (uint32_t)n->up_bytes);
+	rad_put_u32(w, RAD_ACCT_OUTPUT_OCTETS, (uint32_t)n->down_bytes);
+	rad_put_u32(w, RAD_ACCT_SESSION_TIME, nsec_age_s(s->opened, now));
+	rad_put_u32(w, RAD_ACCT_INPUT_PACKETS, (uint32_t)n->up_packets);
+	rad_put_u32(w, RAD_ACCT_OUTPUT_PACKETS, (uint32_t)n->down_packets);
+	rad_put_u32(w, RAD_ACCT_INPUT_GIGAWORDS, (uint32_t)(n->up_bytes >> 32));
+	rad_put_u32(w, RAD_ACCT_OUTPUT_GIGAWORDS, (uint32_t)(n->down_bytes >> 32));
+}
+
+static void put_cause(const struct end_reason *why, struct wbuf *w)
+{
+	uint8_t text[CISCO_AVPAIR_MAX];
+	struct wbuf t = wbuf_of(text, sizeof(text));
+	size_t n = strnlen(why->text, sizeof(why->text));
+
+	rad_put_u32(w, RAD_ACCT_TERMINATE_CAUSE, why->cause);
+	if (n == 0)
+		return;
+	wbuf_span(&t, span_str("disc-cause-ext="));
+	wbuf_bytes(&t, why->text, n);
+	rad_put_vsa(w, RAD_VENDOR_CISCO, RAD_CISCO_AVPAIR, wbuf_written(&t));
+}
+
+static void send_record(struct core *c, const struct core_session *s, struct wbuf *w, nsec now)
+{
+	struct rad_ask ask = {.kind = RAD_ACCT, .attrs = wbuf_written(w)};
+
+	LNS_ASSERT(!ask.attrs.bad);
+	if (!rad_client_ask(c->radius, &ask, now))
+		core_log(c, LOG_ERROR, s, "accounting record lost: no room for the request");
+}
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+static uint32_t interval_s(const struct core *c, const struct core_session *s)
+{
+	return s->interim_s ? s->interim_s : c->conf->radius_interim;
+}
+
+static void interim_start(struct core *c, struct core_session *s, nsec now)
+{
+	uint32_t wait_s = interval_s(c, s);
+	nsec when = wait_s ? nsec_add(now, NSEC_S(wait_s)) : NSEC_NEVER;
+
+	wheel_start(&c->wheel, &s->interim, when);
+}
+
+void acct_up(struct core *c, struct core_session *s, nsec now)
+{
+	uint8_t attrs[ATTRS_MAX];
+	struct wbuf w = wbuf_of(attrs, sizeof(attrs));
+
+	if (s->counted || !is_on(c))
+		return;
+	s->counted = true;
+	put_start(c, s, STATUS_START, &w);
+	send_record(c, s, &w, now);
+	interim_start(c, s, now);
+}
+
+void acct_interim_due(struct core *c, struct core_session *s, nsec now)
+{
+	uint8_t attrs[ATTRS_MAX];
+	struct wbuf w = wbuf_of(attrs, sizeof(attrs));
+	struct sess_counters n = {0};
+
+	if (s->dying || !is_on(c))
+		return;
+	if (s->slot != DP_SLOT_NONE)
+		dp_counters_read(dp_slot_counters(c->env.tables, s->slot), &n);
+	put_start(c, s, STATUS_INTERIM, &w);
+	put_counters(s, &n, now, &w);
+	send_record(c, s, &w, now);
+	interim_start(c, s, now);
+}
+
+void acct_gone(struct core *c, struct core_session *s, const struct msg_session_gone *m, nsec now)
+{
+	uint8_t attrs[ATTRS_MAX];
+	struct wbuf w = wbuf_of(attrs, sizeof(attrs));
+
+	wheel_stop(&c->wheel, &s->interim);
+	if (!s->counted)
+		return;
+	put_start(c, s, STATUS_STOP, &w);
+	put_counters(s, &m->counters, now, &w);
+	put_cause(&m->reason, &w);
+	send_record(c, s, &w, now);
+}
+
+void acct_answer(struct core *c, const struct rad_answer *a, nsec now)
+{
+	(void)now;
+	if (a->timeout)
+		core_log(c, LOG_ERROR, NULL, "accounting record lost: no RADIUS server answers");
+}

@@ -1,0 +1,200 @@
+/*
+ * core_priv.h - the tables of the control brain, shared by core*.c, aaa*.c and acct.c and by nobody
+ * else. Owned by the control thread.
+ *
+ *	core.c		what comes in: messages, time, configuration, orders
+ *	core_session.c	the table of sessions and its indexes
+ *	core_tunnel.c	the table of tunnels
+ *	core_route.c	routes toward sessions, in the forwarding map and in the kernel
+ *	core_view.c	copies for management
+ *	core_query.c	questions to workers
+ *	aaa.c		a login: who asks whom, what is granted, who has to go
+ *	aaa_radius.c	the same as RADIUS attributes and answers
+ *	acct.c		accounting records of a session's life
+ */
+#ifndef LNS_CORE_PRIV_H
+#define LNS_CORE_PRIV_H
+
+#include "base/hmap.h"
+#include "base/list.h"
+#include "base/wheel.h"
+#include "control/core.h"
+#include "control/ippool.h"
+#include "control/local_users.h"
+#include "radius/rad_accept.h"
+#include "radius/rad_client.h"
+
+enum { CORE_MEMOS = 32, CORE_TIDS = 65536, CORE_LOG_TEXT = 400, CORE_USER_TEXT = 80 };
+
+struct core_session;
+
+/* All sessions of one user name, letters of either case being equal. Lives while one has it. */
+struct core_user {
+	struct hmap_node by_name;
+	struct list_head sessions; /* core_session.of_user, oldest first */
+	struct bstr *name;	   /* as the first of them wrote it */
+};
+
+/* A prefix that sessions have in common; the newest holder gets the packets. */
+struct core_prefix {
+	struct hmap_node node;
+	struct ip_prefix prefix;
+	struct list_head holders; /* core_route.holders, newest first */
+};
+
+/* One prefix of one session. */
+struct core_route {
+	struct list_head holders;
+	struct core_session *session;
+	struct core_prefix *at; /* NULL: not installed */
+	struct ip_prefix prefix;
+};
+
+struct core_session {
+	struct sess_key key;
+	uint32_t slot;
+	uint64_t serial; /* order of arrival, never repeated */
+	struct hmap_node by_key, by_ip;
+	struct list_head by_age, of_user;
+	struct wheel_timer interim;
+	struct core_user *user;	   /* NULL until the peer gave a name */
+	struct rad_request *asked; /* the login that RADIUS has to decide */
+	nsec opened;
+	int64_t opened_wall_s; /* since 1970; second half of Acct-Session-Id */
+	uint64_t tx_speed, rx_speed;
+	struct bstr *calling, *called; /* NULL when empty */
+	struct bstr *classes[RAD_CLASSES_MAX];
+	struct bstr *filter_in, *filter_out;
+	struct core_route *routes; /* Framed-Routes, then the address if the kernel must know */
+	uint32_t unique_id;
+	uint32_t session_timeout_s, idle_timeout_s, interim_s;
+	uint16_t peer_tid, peer_sid;
+	struct l2tp_path path;
+	struct ip_addr ip, dns[2];
+	uint8_t slot_generation;
+	uint8_t n_routes;    /* Framed-Routes */
+	uint8_t n_installed; /* entries of `routes` in all */
+	bool authenticated, up, dying;
+	bool ip_owned;	   /* found by address; false when a newer session took it */
+	bool ip_from_pool; /* assigned by us */
+	bool ip_claimed;   /* the pool must get it back */
+	bool ip_routed;	   /* in the forwarding map */
+	bool asked_again;  /* `asked` is a periodic re-authentication */
+	bool counted;	   /* an accounting Start was sent */
+};
+
+struct core_tunnel {
+	uint16_t tid, peer_tid, peer_window;
+	uint8_t state; /* TUNNEL_FREE: only sessions are left of it */
+	struct l2tp_path path;
+	struct bstr *host_name, *vendor;
+	uint32_t sessions;
+	nsec opened;
+};
+
+/* Where a walk over sessions goes on; found again by what it returned last. */
+struct core_memo {
+	uint64_t serial;	     /* 0: unused */
+	struct core_session *resume; /* NULL: that was the last */
+	bool of_user;		     /* which list it walks */
+};
+
+struct core {
+	struct core_env env;
+	const struct conf *conf;
+	const struct local_users *users;
+	struct ippool *pool;
+	struct rad_client *radius;
+
+	struct hmap sessions_by_key, sessions_by_ip, users_by_name, prefixes;
+	struct list_head sessions; /* by age */
+	uint64_t serial, hash_seed;
+	uint32_t n_authenticated, n_up, n_tunnels;
+	uint32_t unique_id;
+	struct core_memo memos[CORE_MEMOS];
+	unsigned next_memo;
+	struct core_tunnel *tunnels[CORE_TIDS];
+
+	struct hmap queries;
+	struct list_head queries_by_age;
+	uint64_t query_cookie;
+	struct wheel wheel; /* interim records */
+};
+
+/* core.c */
+__attribute__((format(printf, 4, 5))) void core_log(struct core *c, enum log_level level,
+						    const struct core_session *s,
+						    const char *format, ...);
+/* User names hold any byte: those that are not printable become '?'. Returns buf. */
+const char *core_user_text(struct span user, char buf[static CORE_USER_TEXT]);
+unsigned core_worker_of(const struct core *c, const struct core_session *s);
+/* Tells the worker to end it; once. */
+void core_session_end(struct core *c, struct core_session *s, const struct end_reason *why,
+		      nsec now);
+struct end_reason core_reason(uint16_t cdn_result, uint16_t cdn_error, enum term_cause cause,
+			      const char *text);
+
+/* core_session.c */
+struct core_session *core_session_new(struct core *c, const struct msg_session_new *m, nsec now);
+/* Forgets it and all that it holds. */
+void core_session_free(struct core *c, struct core_session *s, nsec now);
+struct core_session *core_session_get(const struct core *c, struct sess_key key);
+/* Whatever generation it has; the newest that is not dying, else any. */
+struct core_session *core_session_get_any(const struct core *c, uint16_t tid, uint16_t sid);
+struct core_session *core_session_at(const struct core *c, const struct ip_addr *ip);
+struct core_user *core_user_get(const struct core *c, struct span name);
+/* Gives the session its user name, replacing another. False = out of memory. */
+bool core_session_name(struct core *c, struct core_session *s, struct span name);
+/* Makes it the one that is found by its address. */
+bool core_session_own_ip(struct core *c, struct core_session *s);
+void core_session_disown_ip(struct core *c, struct core_session *s);
+struct span core_session_user(const struct core_session *s);
+
+/* core_tunnel.c */
+void core_tunnel_msg(struct core *c, const struct msg_tunnel_state *m, nsec now);
+bool core_tunnel_add_session(struct core *c, const struct msg_session_new *m, nsec now);
+void core_tunnel_del_session(struct core *c, uint16_t tid);
+void core_tunnels_free(struct core *c);
+
+/* core_route.c */
+/* The prefixes of a session, from what was granted. False = out of memory. */
+bool core_routes_set(struct core *c, struct core_session *s, const struct aaa_profile *p);
+bool core_routes_up(struct core *c, struct core_session *s);
+void core_routes_down(struct core *c, struct core_session *s);
+void core_routes_free(struct core *c, struct core_session *s);
+
+/* core_view.c */
+/* Walks that would resume at `s` go on behind it; call before it leaves a list. */
+void core_memos_skip(struct core *c, const struct core_session *s, bool of_user);
+
+/* core_query.c */
+void core_query_session_info(struct core *c, const struct msg_session_info *m);
+void core_query_tunnel_info(struct core *c, const struct msg_tunnel_info *m);
+void core_queries_turn(struct core *c, nsec now);
+nsec core_queries_next(const struct core *c);
+void core_queries_free(struct core *c);
+
+/* aaa.c */
+void aaa_request(struct core *c, struct core_session *s, const struct msg_auth_req *m, nsec now);
+/* `p` is completed and sent to the worker; or the login is refused when no address is left. */
+void aaa_accept(struct core *c, struct core_session *s, struct rad_grant *g, nsec now);
+void aaa_refuse(struct core *c, struct core_session *s, const struct end_reason *why,
+		struct span reply_message);
+/* Addresses and routes go back. */
+void aaa_release(struct core *c, struct core_session *s, nsec now);
+
+/* aaa_radius.c */
+void aaa_radius_conf(const struct core *c, struct rad_client_conf *out);
+/* True when the request is under way. */
+bool aaa_radius_ask(struct core *c, struct core_session *s, const struct msg_auth_req *m, nsec now);
+void aaa_radius_answer(struct core *c, const struct rad_answer *a, nsec now);
+/* What every request says about the session, Access and Accounting alike. */
+void aaa_radius_put_session(const struct core *c, const struct core_session *s, struct wbuf *w);
+
+/* acct.c */
+void acct_up(struct core *c, struct core_session *s, nsec now);
+void acct_gone(struct core *c, struct core_session *s, const struct msg_session_gone *m, nsec now);
+void acct_interim_due(struct core *c, struct core_session *s, nsec now);
+void acct_answer(struct core *c, const struct rad_answer *a, nsec now);
+
+#endif

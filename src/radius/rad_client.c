@@ -1,0 +1,686 @@
+#include "radius/rad_client.h"
+
+#include <stdio.h>
+
+#include "base/crypto.h"
+#include "base/list.h"
+#include "base/panic.h"
+#include "base/wheel.h"
+#include "radius/rad_auth.h"
+
+enum {
+	IDS = 256, /* per channel */
+	MAP_WORDS = RAD_SOCKETS_MAX / 64,
+	NO_SERVER = 255,
+	DEAD_AFTER = 3, /* timeouts in a row before a server is dead */
+	TIMER_REQUEST = 1,
+	TIMER_SOCKET,
+};
+
+/* The identifiers of one socket toward one server and kind. */
+struct channel {
+	uint16_t used;
+	uint8_t next_id; /* where the search starts: an id rests as long as it can */
+	struct rad_request *by_id[IDS];
+};
+
+/* One address and port that requests go to. */
+struct target {
+	struct channel *channels[RAD_SOCKETS_MAX]; /* NULL: nothing was sent from that socket */
+	uint64_t full[MAP_WORDS];		   /* sockets whose 256 are all used */
+};
+
+enum server_state {
+	SERVER_ALIVE,
+	SERVER_DEAD,  /* passed over until dead_until */
+	SERVER_PROBE, /* one request has been sent to see whether it is back */
+};
+
+struct server {
+	struct rad_server_conf conf;
+	enum server_state state;
+	uint8_t silent; /* timeouts since its last valid reply */
+	nsec dead_until;
+	struct target *targets[RAD_KINDS];
+};
+
+struct sock {
+	struct wheel_timer idle; /* first, as in a request */
+	uint32_t used;		 /* identifiers of all channels */
+	uint16_t index;
+	bool open; /* something was sent from it */
+};
+
+/* Where a request stands at one server. */
+struct binding {
+	uint16_t sock;
+	uint8_t id;
+	bool held;
+};
+
+struct rad_request {
+	struct wheel_timer timer; /* first: what expires is cast to its request */
+	struct list_head all;
+	uint64_t cookie;
+	uint8_t kind;
+	uint8_t server; /* asked last; NO_SERVER: it is gone from the list */
+	uint8_t tries;
+	bool has_password;
+	uint32_t wait_ms; /* of the running timer, without jitter of the next */
+	struct binding at[RAD_SERVERS_MAX];
+	uint8_t authenticator[RAD_AUTHENTICATOR];
+	uint16_t password_n, attrs_n;
+	uint8_t bytes[]; /* password, attributes */
+};
+
+struct rad_client {
+	struct rad_client_env env;
+	struct rad_client_conf conf;
+	struct server servers[RAD_SERVERS_MAX]; /* conf.n_servers of them */
+	struct sock *socks[RAD_SOCKETS_MAX];
+	uint32_t outstanding, open_socks;
+	struct list_head requests;
+	struct wheel wheel;
+	uint8_t packet[RAD_PACKET_MAX]; /* being encoded; wiped after use */
+};
+
+/* ---- sockets and identifiers ----------------------------------------------------------------- */
+
+/* The lowest socket with a free identifier, or max_sockets. */
+static unsigned target_free_sock(const struct target *t, unsigned max_sockets)
+{
+	for (unsigned w = 0; w * 64 < max_sockets; w++) {
+		if (t->full[w] != UINT64_MAX) {
+			unsigned s = w * 64 + (unsigned)__builtin_ctzll(~t->full[w]);
+			return s < max_sockets ? s : max_sockets;
+		}
+	}
+	return max_sockets;
+}
+
+static struct sock *sock_get(struct rad_client *c, unsigned s)
+{
+	if (!c->socks[s]) {
+		c->socks[s] = alloc_get(c->env.alloc, sizeof(struct sock));
+		if (!c->socks[s])
+			return NULL;
+		c->socks[s]->idle.kind = TIMER_SOCKET;
+		c->socks[s]->index = (uint16_t)s;
+		c->open_socks++;
+	}
+	return c->socks[s];
+}
+
+static void sock_used(struct rad_client *c, unsigned s, nsec now)
+{
+	struct sock *k = c->socks[s];
+
+	if (k->used == 0)
+		wheel_start(&c->wheel, &k->idle, nsec_add(now, NSEC_MS(c->conf.idle_ms)));
+}
+
+static void channel_free(struct rad_client *c, struct target *t, unsigned s)
+{
+	alloc_put(c->env.alloc, t->channels[s], sizeof(struct channel));
+	t->channels[s] = NULL;
+}
+
+/* Nothing has been outstanding on it for a while: its memory and its port go back. */
+static void sock_close(struct rad_client *c, unsigned s)
+{
+	struct sock *k = c->socks[s];
+
+	LNS_ASSERT(k->used == 0);
+	for (unsigned i = 0; i < c->conf.n_servers; i++) {
+		for (unsigned kind = 0; kind < RAD_KINDS; kind++) {
+			if (c->servers[i].targets[kind])
+				channel_free(c, c->servers[i].targets[kind], s);
+		}
+	}
+	if (k->open)
+		c->env.close(c->env.ctx, s);
+	wheel_stop(&c->wheel, &k->idle);
+	alloc_put(c->env.alloc, k, sizeof(*k));
+	c->socks[s] = NULL;
+	c->open_socks--;
+}
+
+static struct target *target_get(struct rad_client *c, struct server *srv, unsigned kind)
+{
+	if (!srv->targets[kind])
+		srv->targets[kind] = alloc_get(c->env.alloc, sizeof(struct target));
+	return srv->targets[kind];
+}
+
+static uint8_t channel_take_id(struct channel *ch, struct rad_request *r)
+{
+	uint8_t id = ch->next_id;
+
+	LNS_ASSERT(ch->used < IDS);
+	while (ch->by_id[id])
+		id++; /* wraps at 256; one is free */
+	ch->by_id[id] = r;
+	ch->used++;
+	ch->next_id = (uint8_t)(id + 1);
+	return id;
+}
+
+/* Gives the request an identifier at server i. False: none is free, or no memory. */
+static bool hold_id(struct rad_client *c, struct rad_request *r, unsigned i, nsec now)
+{
+	struct binding *b = &r->at[i];
+	if (b->held)
+		return true;
+
+	struct target *t = target_get(c, &c->servers[i], r->kind);
+	if (!t)
+		return false;
+	unsigned s = target_free_sock(t, c->conf.max_sockets);
+	if (s == c->conf.max_sockets)
+		return false;
+	struct sock *k = sock_get(c, s);
+	if (!k)
+		return false;
+	if (!t->channels[s]) {
+		t->channels[s] = alloc_get(c->env.alloc, sizeof(struct channel));
+		if (!t->channels[s]) {
+			sock_used(c, s, now); /* may be new and unused: let it end */
+			return false;
+		}
+	}
+	struct channel *ch = t->channels[s];
+	*b = (struct binding){.sock = (uint16_t)s, .id = channel_take_id(ch, r), .held = true};
+	if (ch->used == IDS)
+		t->full[s / 64] |= 1ull << s % 64;
+	k->used++;
+	wheel_stop(&c->wheel, &k->idle);
+	return true;
+}
+
+static void release_id(struct rad_client *c, struct rad_request *r, unsigned i, nsec now)
+{
+	struct binding *b = &r->at[i];
+	if (!b->held)
+		return;
+
+	struct target *t = c->servers[i].targets[r->kind];
+	struct channel *ch = t->channels[b->sock];
+	LNS_ASSERT(ch->by_id[b->id] == r);
+	ch->by_id[b->id] = NULL;
+	ch->used--;
+	t->full[b->sock / 64] &= ~(1ull << b->sock % 64);
+	b->held = false;
+	c->socks[b->sock]->used--;
+	sock_used(c, b->sock, now);
+}
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+static size_t request_size(const struct rad_request *r)
+{
+	return sizeof(*r) + r->password_n + r->attrs_n;
+}
+
+static void request_free(struct rad_client *c, struct rad_request *r, nsec now)
+{
+	/* A probe that ends without an answer must not leave its server in doubt for ever. */
+	if (r->server != NO_SERVER && c->servers[r->server].state == SERVER_PROBE) {
+		c->servers[r->server].state = SERVER_DEAD;
+		c->servers[r->server].dead_until = now;
+	}
+	for (unsigned i = 0; i < c->conf.n_servers; i++)
+		release_id(c, r, i, now);
+	wheel_stop(&c->wheel, &r->timer);
+	list_del(&r->all);
+	size_t n = request_size(r);
+	mem_wipe(r, n);
+	alloc_put(c->env.alloc, r, n);
+	c->outstanding--;
+}
+
+static struct span server_secret(const struct server *s)
+{
+	return span_str(s->conf.secret);
+}
+
+static void encode_auth(struct wbuf *w, const struct rad_request *r, uint8_t id, struct span secret)
+{
+	/* First of all attributes, so that no prefix of the packet can be computed without
+	 * the secret. */
+	rad_put_header(w, RAD_ACCESS_REQUEST, id, r->authenticator);
+	rad_put_message_authenticator(w);
+	wbuf_bytes(w, r->bytes + r->password_n, r->attrs_n);
+	if (r->has_password)
+		rad_put_password(w, span_of(r->bytes, r->password_n), secret, r->authenticator);
+	rad_put_end(w, 0);
+	if (!rad_sign_message(w, 0, secret, r->authenticator))
+		w->bad = true;
+}
+
+static void encode_acct(struct wbuf *w, struct rad_request *r, uint8_t id, struct span secret)
+{
+	static const uint8_t zeros[RAD_AUTHENTICATOR];
+
+	rad_put_header(w, RAD_ACCOUNTING_REQUEST, id, zeros);
+	wbuf_bytes(w, r->bytes + r->password_n, r->attrs_n);
+	rad_put_end(w, 0);
+	rad_sign_accounting(w, 0, secret);
+}
+
+static void request_send(struct rad_client *c, struct rad_request *r)
+{
+	struct server *s = &c->servers[r->server];
+	const struct binding *b = &r->at[r->server];
+	struct wbuf w = wbuf_of(c->packet, sizeof(c->packet));
+
+	if (r->kind == RAD_AUTH)
+		encode_auth(&w, r, b->id, server_secret(s));
+	else
+		encode_acct(&w, r, b->id, server_secret(s));
+	struct span packet = wbuf_written(&w);
+	LNS_ASSERT(!packet.bad); /* rad_client_ask checked that it fits */
+	c->socks[b->sock]->open = true;
+	c->env.send(c->env.ctx, b->sock, &s->conf.addr[r->kind], packet);
+	mem_wipe(c->packet, packet.n);
+}
+
+/* A value of ms within 10% (RFC 5080 2.2.1: RAND is uniform between -0.1 and +0.1). */
+static uint32_t jittered(struct rad_client *c, uint32_t ms)
+{
+	uint32_t random;
+
+	c->env.random(c->env.ctx, &random, sizeof(random));
+	uint64_t spread = ms / 5u;
+	return (uint32_t)(ms - spread / 2 + (spread * random >> 32));
+}
+
+static void request_wait(struct rad_client *c, struct rad_request *r, nsec now)
+{
+	const struct rad_client_conf *conf = &c->conf;
+	uint32_t wait = r->tries <= 1 ? conf->timeout_ms : 2 * r->wait_ms;
+
+	if (wait > conf->timeout_max_ms)
+		wait = conf->timeout_max_ms;
+	r->wait_ms = jittered(c, wait);
+	wheel_start(&c->wheel, &r->timer, nsec_add(now, NSEC_MS(r->wait_ms)));
+}
+
+/* ---- servers --------------------------------------------------------------------------------- */
+
+static void server_log(struct rad_client *c, enum log_level level, const struct server *s,
+		       const char *what)
+{
+	char addr[SOCK_ADDR_TEXT], line[128];
+
+	snprintf(line, sizeof(line), "RADIUS server %s %s",
+		 sock_addr_text(&s->conf.addr[RAD_AUTH], addr), what);
+	c->env.log(c->env.ctx, level, line);
+}
+
+/* May a request be sent to it? The first one after the dead time becomes the probe. */
+static bool server_usable(struct server *s, nsec now)
+{
+	return s->state == SERVER_ALIVE ||
+	       (s->state == SERVER_DEAD && nsec_reached(s->dead_until, now));
+}
+
+/* The next server to ask, from `first` on in the order of the list; if all are dead, `first`. */
+static unsigned server_choose(struct rad_client *c, unsigned first, nsec now)
+{
+	unsigned n = c->conf.n_servers;
+
+	for (unsigned k = 0; k < n; k++) {
+		unsigned i = (first + k) % n;
+		if (server_usable(&c->servers[i], now))
+			return i;
+	}
+	return first % n;
+}
+
+static void server_silent(struct rad_client *c, unsigned i, nsec now)
+{
+	struct server *s = &c->servers[i];
+
+	if (s->silent < UINT8_MAX)
+		s->silent++;
+	if (c->conf.dead_time_ms == 0 || s->silent < DEAD_AFTER)
+		return;
+	if (s->state == SERVER_ALIVE)
+		server_log(c, LOG_ERROR, s, "does not answer; it is asked last for a while");
+	if (s->state != SERVER_DEAD || nsec_reached(s->dead_until, now))
+		s->dead_until = nsec_add(now, NSEC_MS(jittered(c, c->conf.dead_time_ms)));
+	s->state = SERVER_DEAD;
+}
+
+static void server_answered(struct rad_client *c, struct server *s)
+{
+	if (s->state != SERVER_ALIVE)
+		server_log(c, LOG_WARN, s, "answers again");
+	s->state = SERVER_ALIVE;
+	s->silent = 0;
+}
+
+/* Sends the request to the first usable server from `first` on. False: no identifier. */
+static bool request_try(struct rad_client *c, struct rad_request *r, unsigned first, nsec now)
+{
+	unsigned n = c->conf.n_servers;
+	if (n == 0)
+		return false;
+
+	unsigned i = server_choose(c, first, now);
+	for (unsigned k = 0; k < n && !hold_id(c, r, i, now); k++) {
+		i = (i + 1) % n;
+		if (k + 1 == n)
+			return false;
+	}
+	struct server *s = &c->servers[i];
+	if (s->state == SERVER_DEAD && nsec_reached(s->dead_until, now))
+		s->state = SERVER_PROBE;
+	r->server = (uint8_t)i;
+	r->tries++;
+	request_send(c, r);
+	request_wait(c, r, now);
+	return true;
+}
+
+/* The timer of a request ran out. True: it is over, *out is filled. */
+static bool request_timeout(struct rad_client *c, struct rad_request *r, nsec now,
+			    struct rad_answer *out)
+{
+	unsigned next = 0;
+
+	if (r->server != NO_SERVER) {
+		server_silent(c, r->server, now);
+		next = r->server + 1u;
+	}
+	if (r->tries < c->conf.tries && request_try(c, r, next, now)) {
+		counter_add(c->env.counters, C_RADIUS_RETRIES, 1);
+		return false;
+	}
+	counter_add(c->env.counters, C_RADIUS_TIMEOUTS, 1);
+	*out = (struct rad_answer){.kind = r->kind, .cookie = r->cookie, .timeout = true};
+	request_free(c, r, now);
+	return true;
+}
+
+/* ---- replies --------------------------------------------------------------------------------- */
+
+static bool code_answers(uint8_t code, unsigned kind)
+{
+	if (kind == RAD_ACCT)
+		return code == RAD_ACCOUNTING_RESPONSE;
+	return code == RAD_ACCESS_ACCEPT || code == RAD_ACCESS_REJECT ||
+	       code == RAD_ACCESS_CHALLENGE;
+}
+
+/* The request that a datagram from that address claims to answer, or NULL. */
+static struct rad_request *find_asked(struct rad_client *c, unsigned sock,
+				      const struct sock_addr *from, uint8_t id, unsigned *server)
+{
+	for (unsigned i = 0; i < c->conf.n_servers; i++) {
+		struct server *s = &c->servers[i];
+		for (unsigned kind = 0; kind < RAD_KINDS; kind++) {
+			const struct target *t = s->targets[kind];
+			if (!t || !sock_addr_equal(&s->conf.addr[kind], from))
+				continue;
+			struct channel *ch = t->channels[sock];
+			if (!ch || !ch->by_id[id])
+				continue;
+			*server = i;
+			return ch->by_id[id];
+		}
+	}
+	return NULL;
+}
+
+static bool reply_is_good(const struct rad_request *r, const struct rad_packet *p,
+			  const struct server *s, const uint8_t *authenticator)
+{
+	if (!code_answers(p->code, r->kind))
+		return false;
+	switch (rad_reply_check(p, server_secret(s), authenticator)) {
+	case RAD_CHECK_GOOD:
+		return true;
+	case RAD_CHECK_MESSAGE_MISSING:
+		return r->kind == RAD_ACCT || !s->conf.need_message_authenticator;
+	case RAD_CHECK_FORGED:
+	case RAD_CHECK_MESSAGE_FORGED:
+		break;
+	}
+	return false;
+}
+
+/* What the server computed its reply with: for accounting, the authenticator that was sent. */
+static void sent_authenticator(struct rad_client *c, struct rad_request *r, unsigned server,
+			       uint8_t out[static RAD_AUTHENTICATOR])
+{
+	if (r->kind == RAD_AUTH) {
+		memcpy(out, r->authenticator, RAD_AUTHENTICATOR);
+		return;
+	}
+	struct wbuf w = wbuf_of(c->packet, sizeof(c->packet));
+	encode_acct(&w, r, r->at[server].id, server_secret(&c->servers[server]));
+	struct rad_packet p;
+	bool ok = rad_packet_decode(wbuf_written(&w), &p);
+	LNS_ASSERT(ok);
+	memcpy(out, p.authenticator, RAD_AUTHENTICATOR);
+}
+
+/* ---- entry points ---------------------------------------------------------------------------- */
+
+static bool conf_is_sane(const struct rad_client_conf *conf)
+{
+	return conf->n_servers <= RAD_SERVERS_MAX && conf->max_sockets >= 1 &&
+	       conf->max_sockets <= RAD_SOCKETS_MAX && conf->tries >= 1 && conf->timeout_ms >= 1;
+}
+
+struct rad_client *rad_client_new(const struct rad_client_env *env,
+				  const struct rad_client_conf *conf, nsec now)
+{
+	LNS_ASSERT(conf_is_sane(conf));
+
+	struct rad_client *c = alloc_get(env->alloc, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->env = *env;
+	c->conf = *conf;
+	for (unsigned i = 0; i < conf->n_servers; i++)
+		c->servers[i].conf = conf->servers[i];
+	list_init(&c->requests);
+	wheel_init(&c->wheel, now);
+	return c;
+}
+
+static void server_fini(struct rad_client *c, struct server *s)
+{
+	for (unsigned kind = 0; kind < RAD_KINDS; kind++) {
+		struct target *t = s->targets[kind];
+		for (unsigned sock = 0; t && sock < RAD_SOCKETS_MAX; sock++)
+			channel_free(c, t, sock);
+		alloc_put(c->env.alloc, t, sizeof(*t));
+	}
+	mem_wipe(s, sizeof(*s));
+}
+
+void rad_client_free(struct rad_client *c)
+{
+	if (!c)
+		return;
+	struct list_head *it, *after;
+	list_each_safe (it, after, &c->requests)
+		request_free(c, container_of(it, struct rad_request, all), NSEC_ZERO);
+	for (unsigned s = 0; s < RAD_SOCKETS_MAX; s++) {
+		if (c->socks[s])
+			sock_close(c, s);
+	}
+	for (unsigned i = 0; i < c->conf.n_servers; i++)
+		server_fini(c, &c->servers[i]);
+	LNS_ASSERT(c->outstanding == 0);
+	const struct alloc *a = c->env.alloc;
+	mem_wipe(c, sizeof(*c));
+	alloc_put(a, c, sizeof(*c));
+}
+
+/* Where each present server is in the new list; NO_SERVER: it is not. */
+static void server_map(const struct rad_client *c, const struct rad_client_conf *conf,
+		       uint8_t map[static RAD_SERVERS_MAX])
+{
+	bool taken[RAD_SERVERS_MAX] = {0};
+
+	for (unsigned i = 0; i < c->conf.n_servers; i++) {
+		const struct sock_addr *old = c->servers[i].conf.addr;
+		map[i] = NO_SERVER;
+		for (unsigned k = 0; k < conf->n_servers && map[i] == NO_SERVER; k++) {
+			const struct sock_addr *new = conf->servers[k].addr;
+			if (!taken[k] && sock_addr_equal(&old[RAD_AUTH], &new[RAD_AUTH]) &&
+			    sock_addr_equal(&old[RAD_ACCT], &new[RAD_ACCT])) {
+				map[i] = (uint8_t)k;
+				taken[k] = true;
+			}
+		}
+	}
+}
+
+/* Moves what a request holds at the servers; what it held at others has been released. */
+static void request_remap(struct rad_client *c, struct rad_request *r, unsigned n_old,
+			  const uint8_t *map, nsec now)
+{
+	struct binding at[RAD_SERVERS_MAX] = {0};
+
+	for (unsigned i = 0; i < n_old; i++) {
+		if (map[i] != NO_SERVER)
+			at[map[i]] = r->at[i];
+	}
+	memcpy(r->at, at, sizeof(r->at));
+	r->server = map[r->server];
+	if (r->server == NO_SERVER)
+		wheel_start(&c->wheel, &r->timer, now); /* to another one, at the next turn */
+}
+
+void rad_client_conf(struct rad_client *c, const struct rad_client_conf *conf, nsec now)
+{
+	LNS_ASSERT(conf_is_sane(conf));
+
+	uint8_t map[RAD_SERVERS_MAX];
+	struct server servers[RAD_SERVERS_MAX] = {0};
+	unsigned n_old = c->conf.n_servers;
+	struct list_head *it;
+
+	server_map(c, conf, map);
+	for (unsigned i = 0; i < n_old; i++) {
+		list_each (it, &c->requests) {
+			if (map[i] == NO_SERVER)
+				release_id(c, container_of(it, struct rad_request, all), i, now);
+		}
+		if (map[i] == NO_SERVER)
+			server_fini(c, &c->servers[i]);
+		else
+			servers[map[i]] = c->servers[i];
+	}
+	for (unsigned k = 0; k < conf->n_servers; k++)
+		servers[k].conf = conf->servers[k];
+	memcpy(c->servers, servers, sizeof(c->servers));
+	mem_wipe(servers, sizeof(servers));
+	c->conf = *conf;
+	list_each (it, &c->requests) {
+		struct rad_request *r = container_of(it, struct rad_request, all);
+		if (r->server != NO_SERVER)
+			request_remap(c, r, n_old, map, now);
+	}
+}
+
+struct rad_request *rad_client_ask(struct rad_client *c, const struct rad_ask *ask, nsec now)
+{
+	enum { FIXED = RAD_HEADER + 18 + 2 + RAD_PASSWORD_MAX };
+
+	if (ask->attrs.n + FIXED > RAD_PACKET_MAX || ask->password.n > RAD_PASSWORD_MAX)
+		return NULL;
+	struct rad_request *r =
+		alloc_get(c->env.alloc, sizeof(*r) + ask->password.n + ask->attrs.n);
+	if (!r)
+		return NULL;
+	r->timer.kind = TIMER_REQUEST;
+	r->cookie = ask->cookie;
+	r->kind = (uint8_t)ask->kind;
+	r->has_password = ask->password.p != NULL;
+	r->password_n = (uint16_t)ask->password.n;
+	r->attrs_n = (uint16_t)ask->attrs.n;
+	memcpy(r->authenticator, ask->authenticator, RAD_AUTHENTICATOR);
+	struct wbuf w = wbuf_of(r->bytes, ask->password.n + ask->attrs.n);
+	wbuf_span(&w, ask->password);
+	wbuf_span(&w, ask->attrs);
+	r->server = NO_SERVER;
+	list_add_tail(&c->requests, &r->all);
+	c->outstanding++;
+	if (!request_try(c, r, 0, now)) {
+		request_free(c, r, now);
+		return NULL;
+	}
+	return r;
+}
+
+void rad_client_cancel(struct rad_client *c, struct rad_request *r, nsec now)
+{
+	request_free(c, r, now);
+}
+
+bool rad_client_rx(struct rad_client *c, unsigned sock, const struct sock_addr *from,
+		   struct span datagram, nsec now, struct rad_answer *out)
+{
+	struct rad_packet p;
+	uint8_t authenticator[RAD_AUTHENTICATOR];
+	unsigned i;
+
+	if (sock >= RAD_SOCKETS_MAX || !rad_packet_decode(datagram, &p))
+		goto refuse;
+	struct rad_request *r = find_asked(c, sock, from, p.id, &i);
+	if (!r)
+		goto refuse;
+	sent_authenticator(c, r, i, authenticator);
+	if (!reply_is_good(r, &p, &c->servers[i], authenticator))
+		goto refuse;
+
+	server_answered(c, &c->servers[i]);
+	*out = (struct rad_answer){
+		.kind = r->kind, .cookie = r->cookie, .server = *from, .packet = p};
+	request_free(c, r, now);
+	return true;
+refuse:
+	/* The request stays: the right answer may still come. */
+	counter_add(c->env.counters, C_RADIUS_BAD_REPLIES, 1);
+	return false;
+}
+
+bool rad_client_turn(struct rad_client *c, nsec now, struct rad_answer *out)
+{
+	struct wheel_timer *t;
+
+	while ((t = wheel_expired(&c->wheel, now))) {
+		if (t->kind == TIMER_SOCKET)
+			sock_close(c, ((struct sock *)(void *)t)->index);
+		else if (request_timeout(c, (struct rad_request *)(void *)t, now, out))
+			return true;
+	}
+	return false;
+}
+
+nsec rad_client_next(const struct rad_client *c)
+{
+	return wheel_next(&c->wheel);
+}
+
+uint32_t rad_client_outstanding(const struct rad_client *c)
+{
+	return c->outstanding;
+}
+
+uint32_t rad_client_sockets(const struct rad_client *c)
+{
+	return c->open_socks;
+}
+
+bool rad_client_server_alive(const struct rad_client *c, unsigned server)
+{
+	LNS_ASSERT(server < c->conf.n_servers);
+	return c->servers[server].state == SERVER_ALIVE;
+}

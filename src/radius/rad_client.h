@@ -1,0 +1,104 @@
+/*
+ * rad_client.h - the RADIUS client machine (RFC 2865 2.5, RFC 5080 2.2.1): outstanding requests,
+ * identifiers, retransmission with jitter, a list of servers with failover, servers that are marked
+ * dead and come back. Owned by one thread; time is an argument; it sends through rad_client_env
+ * and hands answers and timeouts back as values, so it never re-enters its owner.
+ *
+ * A request is kept as its attributes and encoded each time it is sent, since the hidden password
+ * and the Message-Authenticator depend on the server's secret. It keeps its authenticator, and one
+ * identifier per server asked, until it is over: a late answer of the first server counts although
+ * the second has been asked meanwhile.
+ *
+ * Identifiers come from virtual sockets: each gives 256 per server and kind. Sockets are numbered
+ * from 0, used lowest first, and closed when nothing was outstanding on them for a while.
+ */
+#ifndef LNS_RAD_CLIENT_H
+#define LNS_RAD_CLIENT_H
+
+#include "base/alloc.h"
+#include "base/counters.h"
+#include "base/facts.h"
+#include "base/log.h"
+#include "base/nsec.h"
+#include "radius/rad_packet.h"
+
+enum {
+	RAD_SERVERS_MAX = 8,
+	RAD_SOCKETS_MAX = 4096, /* 1,048,576 identifiers per server and kind */
+};
+
+enum rad_kind { RAD_AUTH, RAD_ACCT, RAD_KINDS };
+
+struct rad_server_conf {
+	struct sock_addr addr[RAD_KINDS]; /* same address, two ports */
+	char secret[LNS_SECRET_MAX];
+	bool need_message_authenticator; /* refuse Access replies without one */
+};
+
+struct rad_client_conf {
+	uint8_t n_servers; /* 0: every request is refused */
+	struct rad_server_conf servers[RAD_SERVERS_MAX];
+	uint16_t max_sockets;	 /* 1..RAD_SOCKETS_MAX */
+	uint16_t tries;		 /* times that a request is sent, all servers together */
+	uint32_t timeout_ms;	 /* wait after the first (IRT); doubles each time */
+	uint32_t timeout_max_ms; /* longest wait (MRT) */
+	uint32_t dead_time_ms;	 /* how long a silent server is passed over; 0 = never */
+	uint32_t idle_ms;	 /* a socket without requests is closed after this */
+};
+
+struct rad_client_env {
+	const struct alloc *alloc;
+	struct counters *counters;
+	void *ctx;
+	void (*random)(void *ctx, void *out, size_t n);
+	void (*send)(void *ctx, unsigned sock, const struct sock_addr *to, struct span data);
+	void (*close)(void *ctx, unsigned sock);
+	void (*log)(void *ctx, enum log_level level, const char *text);
+};
+
+struct rad_client;
+struct rad_request;
+
+struct rad_client *rad_client_new(const struct rad_client_env *env,
+				  const struct rad_client_conf *conf, nsec now);
+/* Forgets what is outstanding. */
+void rad_client_free(struct rad_client *c);
+/* Servers that stay keep their requests; those of others are sent to the new ones. */
+void rad_client_conf(struct rad_client *c, const struct rad_client_conf *conf, nsec now);
+
+struct rad_ask {
+	enum rad_kind kind;
+	uint64_t cookie;
+	struct span attrs;    /* encoded; neither User-Password nor Message-Authenticator in it */
+	struct span password; /* PAP: hidden for each server; p == NULL: none */
+	uint8_t authenticator[RAD_AUTHENTICATOR]; /* RAD_AUTH: random */
+};
+
+/* Sends a request. NULL: no server is configured, no identifier is free, or no memory. The
+ * request is valid until it is answered, timed out or cancelled. */
+struct rad_request *rad_client_ask(struct rad_client *c, const struct rad_ask *ask, nsec now);
+/* Forgets a request: there will be no answer. */
+void rad_client_cancel(struct rad_client *c, struct rad_request *r, nsec now);
+
+struct rad_answer {
+	enum rad_kind kind;
+	uint64_t cookie;
+	bool timeout;		  /* no server answered */
+	struct sock_addr server;  /* who answered */
+	struct rad_packet packet; /* points into the datagram */
+};
+
+/* A datagram on socket `sock`. True: *out is the checked answer to a request, which is over now. */
+bool rad_client_rx(struct rad_client *c, unsigned sock, const struct sock_addr *from,
+		   struct span datagram, nsec now, struct rad_answer *out);
+/* Does what is due. True: *out says that a request timed out, and call again; false: done. */
+bool rad_client_turn(struct rad_client *c, nsec now, struct rad_answer *out);
+/* When to call rad_client_turn next. */
+nsec rad_client_next(const struct rad_client *c);
+uint32_t rad_client_outstanding(const struct rad_client *c);
+/* Sockets that are open now. */
+uint32_t rad_client_sockets(const struct rad_client *c);
+/* False while the server is passed over. */
+bool rad_client_server_alive(const struct rad_client *c, unsigned server);
+
+#endif
