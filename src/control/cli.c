@@ -1,0 +1,429 @@
+#include "control/cli.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/crypto.h"
+#include "base/panic.h"
+#include "control/cli_conn.h"
+#include "control/conf_files.h"
+
+enum {
+	BACKLOG = 10,
+	THREAD_STACK = 256 * 1024,
+	LOGIN_IDLE_S = 60,   /* silence before the login is done */
+	REFUSED_MAX = 3,     /* wrong passwords before the connection is closed */
+	REFUSED_DELAY_S = 2, /* after each of them */
+	SEND_TIMEOUT_S = 30, /* a terminal that takes no more output is given up */
+	PASSWORD_MAX = 4096,
+};
+
+struct cli_server {
+	struct cli_env env;
+	struct cli_baseline baseline; /* control thread only */
+	struct timespec started;      /* monotonic clock */
+	int listen_fd;
+	int wake_fd; /* eventfd: the listener is to end */
+	pthread_t listener;
+
+	pthread_mutex_t lock; /* of all below */
+	pthread_cond_t ended; /* a connection is gone, or the server stops */
+	struct cli_conn *conns;
+	unsigned n_conns;
+	struct cli_users *users; /* NULL: none */
+	unsigned max_conns, idle_s;
+	bool stopping;
+};
+
+/* libcli's callbacks for passwords are not told which connection asks. */
+static _Thread_local struct cli_conn *this_conn;
+
+static void log_line(const struct cli_env *env, enum log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void log_line(const struct cli_env *env, enum log_level level, const char *format, ...)
+{
+	char text[LOG_LINE_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	env->log(env->ctx, level, text);
+}
+
+/* ---- login ----------------------------------------------------------------------------------- */
+
+/* Copies the stored password of a name (NULL: of `enable`); false when there is none. */
+static bool stored_password(struct cli_server *s, const char *name, char out[static PASSWORD_MAX])
+{
+	pthread_mutex_lock(&s->lock);
+	const char *stored = NULL;
+	if (s->users)
+		stored = name ? cli_users_password(s->users, name) : cli_users_enable(s->users);
+	bool found = stored != NULL && strlen(stored) < PASSWORD_MAX;
+	if (found)
+		memcpy(out, stored, strlen(stored) + 1);
+	pthread_mutex_unlock(&s->lock);
+	return found;
+}
+
+/* Waits, but not longer than the server lives. */
+static void delay(struct cli_server *s, unsigned seconds)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += seconds;
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping)
+		if (pthread_cond_timedwait(&s->ended, &s->lock, &until) == ETIMEDOUT)
+			break;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static int refuse(struct cli_conn *conn, const char *what)
+{
+	conn->refused++;
+	log_line(conn->env, LOG_WARN, "cli: %s refused from %s (%u)", what, conn->peer,
+		 conn->refused);
+	delay(conn->server, REFUSED_DELAY_S);
+	if (conn->refused >= REFUSED_MAX)
+		shutdown(conn->shutdown_fd, SHUT_RD); /* libcli then sees the end of input */
+	return CLI_ERROR;
+}
+
+static bool password_ok(struct cli_conn *conn, const char *name, const char *password)
+{
+	/* An unknown name costs as much time as a known one with a plain password. */
+	char stored[PASSWORD_MAX] = "*";
+	bool known = stored_password(conn->server, name, stored);
+	bool ok = password_matches(password, stored) && known;
+	mem_wipe(stored, sizeof(stored));
+	return ok;
+}
+
+static int check_login(const char *name, const char *password)
+{
+	struct cli_conn *conn = this_conn;
+
+	if (!password_ok(conn, name, password))
+		return refuse(conn, "login");
+	conn->refused = 0;
+	cli_set_idle_timeout(conn->cli, conn->idle_s);
+	log_line(conn->env, LOG_NOTE, "cli: login from %s", conn->peer);
+	return CLI_OK;
+}
+
+static int check_enable(const char *password)
+{
+	struct cli_conn *conn = this_conn;
+
+	if (!password_ok(conn, NULL, password))
+		return refuse(conn, "enable");
+	conn->refused = 0;
+	return CLI_OK;
+}
+
+/* ---- one connection -------------------------------------------------------------------------- */
+
+static int idle_ended(struct cli_def *cli)
+{
+	cli_print(cli, "Idle timeout");
+	return CLI_QUIT;
+}
+
+static bool has_enable_password(struct cli_server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	bool has = s->users && cli_users_enable(s->users);
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
+static void converse(struct cli_conn *conn)
+{
+	struct cli_def *cli = cli_init();
+	if (!cli) {
+		close(conn->fd);
+		return;
+	}
+	conn->cli = cli;
+	cli_set_context(cli, conn);
+	cli_set_hostname(cli, conn->env->hostname);
+	cli_set_idle_timeout_callback(cli, conn->local ? conn->idle_s : LOGIN_IDLE_S, idle_ended);
+	if (!conn->local)
+		cli_set_auth_callback(cli, check_login);
+	if (has_enable_password(conn->server))
+		cli_set_enable_callback(cli, check_enable);
+	cli_unregister_command(cli, "configure");
+	cli_cmd_register(conn);
+	cli_loop(cli, conn->fd); /* closes it */
+	cli_done(cli);
+}
+
+static void forget(struct cli_conn *conn)
+{
+	struct cli_server *s = conn->server;
+
+	pthread_mutex_lock(&s->lock);
+	struct cli_conn **link = &s->conns;
+	while (*link != conn)
+		link = &(*link)->next;
+	*link = conn->next;
+	close(conn->shutdown_fd);
+	free(conn);
+	s->n_conns--;
+	/* Under the lock: the server may be freed as soon as it is let go. */
+	pthread_cond_broadcast(&s->ended);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void *conn_thread(void *arg)
+{
+	struct cli_conn *conn = arg;
+	enum log_level level = conn->local ? LOG_CALLS : LOG_NOTE;
+
+	this_conn = conn;
+	log_line(conn->env, level, "cli: connection from %s", conn->peer);
+	converse(conn);
+	log_line(conn->env, level, "cli: connection from %s closed", conn->peer);
+	this_conn = NULL;
+	forget(conn);
+	return NULL;
+}
+
+/* ---- the listener ---------------------------------------------------------------------------- */
+
+static struct cli_conn *conn_new(struct cli_server *s, int fd, const struct sockaddr_in *from)
+{
+	struct cli_conn *conn = calloc(1, sizeof(*conn));
+	if (!conn)
+		return NULL;
+	conn->server = s;
+	conn->env = &s->env;
+	conn->baseline = &s->baseline;
+	conn->server_started = s->started;
+	conn->fd = fd;
+	conn->shutdown_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (conn->shutdown_fd < 0) {
+		free(conn);
+		return NULL;
+	}
+	struct sock_addr peer = {.ip = ip_addr_v4(ntohl(from->sin_addr.s_addr)),
+				 .port = ntohs(from->sin_port)};
+	conn->local = peer.ip.b[0] == 127;
+	sock_addr_text(&peer, conn->peer);
+	return conn;
+}
+
+/* Why this connection cannot be served, or NULL. The lock is held. */
+static const char *why_not(const struct cli_server *s, const struct cli_conn *conn)
+{
+	if (s->stopping)
+		return "shutting down";
+	if (s->n_conns >= s->max_conns)
+		return "too many connections";
+	if (conn->fd >= FD_SETSIZE)
+		return "too many open files"; /* libcli waits with select() */
+	if (!conn->local && (!s->users || cli_users_count(s->users) == 0))
+		return "no users are defined";
+	return NULL;
+}
+
+static bool start_thread(struct cli_conn *conn)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
+	int rc = pthread_create(&thread, &attr, conn_thread, conn);
+	pthread_attr_destroy(&attr);
+	return rc == 0;
+}
+
+static void serve(struct cli_server *s, struct cli_conn *conn)
+{
+	pthread_mutex_lock(&s->lock);
+	const char *why = why_not(s, conn);
+	conn->idle_s = s->idle_s;
+	if (!why) {
+		/* In the list before it runs: it takes itself out. */
+		conn->next = s->conns;
+		s->conns = conn;
+		s->n_conns++;
+		if (!start_thread(conn)) {
+			s->conns = conn->next;
+			s->n_conns--;
+			why = "out of memory";
+		}
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (!why)
+		return;
+	log_line(&s->env, LOG_WARN, "cli: connection from %s refused: %s", conn->peer, why);
+	close(conn->shutdown_fd);
+	close(conn->fd);
+	free(conn);
+}
+
+static void accept_one(struct cli_server *s)
+{
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	struct timeval patience = {.tv_sec = SEND_TIMEOUT_S};
+
+	int fd = accept4(s->listen_fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
+	if (fd < 0) {
+		/* Out of descriptors: the connection stays in the backlog; do not spin on it. */
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+			delay(s, 1);
+		return;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	struct cli_conn *conn = conn_new(s, fd, &from);
+	if (conn)
+		serve(s, conn);
+	else
+		close(fd);
+}
+
+static void *listener_thread(void *arg)
+{
+	struct cli_server *s = arg;
+	struct pollfd fds[2] = {{.fd = s->listen_fd, .events = POLLIN},
+				{.fd = s->wake_fd, .events = POLLIN}};
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (fds[1].revents)
+			break;
+		if (fds[0].revents)
+			accept_one(s);
+	}
+	return NULL;
+}
+
+/* ---- the server ------------------------------------------------------------------------------ */
+
+static int listen_on(const struct conf *conf, char reason[static 160])
+{
+	struct sockaddr_in at = {.sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)conf->cli_port)};
+	char text[IP_ADDR_TEXT];
+	int one = 1;
+
+	memcpy(&at.sin_addr, conf->cli_bind_address.b, 4);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+	    bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	snprintf(reason, 160, "cannot listen on %s:%u: %s",
+		 ip_addr_text(&conf->cli_bind_address, text), conf->cli_port, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static void init_lock(struct cli_server *s)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->ended, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+static void server_free(struct cli_server *s)
+{
+	if (s->listen_fd >= 0)
+		close(s->listen_fd);
+	if (s->wake_fd >= 0)
+		close(s->wake_fd);
+	cli_users_free(s->users);
+	pthread_cond_destroy(&s->ended);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+/* With every signal blocked, so that the listener and its connections inherit that: signals are
+ * control's, and a terminal that hangs up is an error of write(), not SIGPIPE. */
+static bool start_listener(struct cli_server *s)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = pthread_create(&s->listener, NULL, listener_thread, s);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc == 0;
+}
+
+struct cli_server *cli_server_start(const struct cli_env *env, const struct conf *conf,
+				    struct cli_users *users, char reason[static 160])
+{
+	struct cli_server *s = calloc(1, sizeof(*s));
+	if (!s) {
+		cli_users_free(users);
+		snprintf(reason, 160, "out of memory");
+		return NULL;
+	}
+	s->env = *env;
+	s->users = users;
+	s->max_conns = conf->cli_max_connections;
+	s->idle_s = conf->cli_idle_timeout;
+	s->baseline.reset = time(NULL);
+	clock_gettime(CLOCK_MONOTONIC, &s->started);
+	init_lock(s);
+	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->listen_fd = listen_on(conf, reason);
+	if (s->listen_fd >= 0 && s->wake_fd >= 0 && start_listener(s))
+		return s;
+	if (s->listen_fd >= 0)
+		snprintf(reason, 160, "cannot start: %s", strerror(errno));
+	server_free(s);
+	return NULL;
+}
+
+void cli_server_update(struct cli_server *s, const struct conf *conf, struct cli_users *users)
+{
+	pthread_mutex_lock(&s->lock);
+	cli_users_free(s->users);
+	s->users = users;
+	s->max_conns = conf->cli_max_connections;
+	s->idle_s = conf->cli_idle_timeout;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void cli_server_stop(struct cli_server *s)
+{
+	uint64_t one = 1;
+
+	if (!s)
+		return;
+	(void)!write(s->wake_fd, &one, sizeof(one));
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	for (struct cli_conn *conn = s->conns; conn; conn = conn->next)
+		shutdown(conn->shutdown_fd, SHUT_RDWR);
+	pthread_cond_broadcast(&s->ended); /* ends delays */
+	while (s->n_conns > 0)
+		pthread_cond_wait(&s->ended, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->listener, NULL);
+	server_free(s);
+}
