@@ -1,1 +1,547 @@
-typedef int empty_unit;
+#include "control/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/panic.h"
+#include "base/rcu.h"
+#include "control/cli.h"
+#include "control/conf_files.h"
+#include "control/core.h"
+#include "control/heap.h"
+#include "control/log_sink.h"
+#include "control/netlink.h"
+#include "control/radius_io.h"
+#include "dataplane/dp.h"
+
+enum {
+	EVENTS_PER_TURN = 64,
+	MESSAGES_PER_TURN = 4096, /* then time, RADIUS and requests get their turn */
+	LEAVE_LIMIT_S = 10,	  /* longest wait for peers and RADIUS when the service ends */
+	RATES_EVERY_S = 1,
+};
+
+/* What an epoll event is about, above the low 16 bits, which number the RADIUS sockets. */
+enum event { EVENT_WORKERS, EVENT_SIGNAL, EVENT_NETLINK, EVENT_REQUEST, EVENT_RADIUS };
+enum { EVENT_SHIFT = 16 };
+
+enum phase {
+	PHASE_RUN,
+	PHASE_LEAVE, /* SIGTERM, SIGINT: tunnels and sessions stay, what is under way is finished */
+	PHASE_CLOSE, /* SIGQUIT: every tunnel and session is closed first */
+};
+
+struct loop {
+	struct loop_options options;
+	struct conf *conf;
+	int epoll, signals;
+	enum phase phase;
+	nsec phase_end; /* of LEAVE and CLOSE */
+
+	struct counters counters; /* of this thread */
+	const struct counters *all_counters[LNS_WORKERS_MAX + 1];
+	struct dp *dp;
+	struct netlink *netlink;
+	struct radius_io *radius;
+	struct request_queue *requests;
+	struct cli_server *cli;
+	struct ippool *pool;
+	struct local_users *users;
+	struct core *core;
+	struct rates rates;
+	nsec rates_next;
+	uint64_t conf_version;
+	bool reload_wanted, close_wanted; /* asked for by the CLI, done between turns */
+};
+
+/* ---- the world, lent to the brains --------------------------------------------------------- */
+
+static nsec clock_now(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (nsec){(int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec};
+}
+
+static void env_random(void *ctx, void *out, size_t n)
+{
+	(void)ctx;
+	arc4random_buf(out, n);
+}
+
+static void env_post(void *ctx, unsigned w, const struct msg *m)
+{
+	struct loop *l = ctx;
+	dp_post(l->dp, w, m);
+}
+
+static void env_radius_send(void *ctx, unsigned sock, const struct sock_addr *to, struct span data)
+{
+	struct loop *l = ctx;
+	radius_io_send(l->radius, sock, to, data);
+}
+
+static void env_radius_close(void *ctx, unsigned sock)
+{
+	struct loop *l = ctx;
+	radius_io_close(l->radius, sock);
+}
+
+static void env_kernel_route(void *ctx, bool add, const struct ip_prefix *p)
+{
+	struct loop *l = ctx;
+	netlink_route(l->netlink, add, p);
+}
+
+static void env_log(void *ctx, enum log_level level, uint16_t tid, uint16_t sid, const char *text)
+{
+	(void)ctx;
+	log_sink_write(level, tid, sid, text);
+}
+
+static int64_t env_wall_clock(void *ctx)
+{
+	(void)ctx;
+	return (int64_t)time(NULL);
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+static void say_line(void *ctx, const char *file, uint32_t line, enum conf_severity severity,
+		     const char *reason)
+{
+	(void)ctx;
+	log_sink_printf(severity == CONF_ERROR ? LOG_ERROR : LOG_WARN, "%s:%u: %s", file, line,
+			reason);
+}
+
+static const struct file_report to_log = {.say = say_line};
+
+static struct local_users *load_local_users(const struct conf *conf)
+{
+	if (!conf->local_users[0])
+		return NULL;
+	return local_users_file_load(&heap, conf->local_users, &to_log);
+}
+
+static struct cli_users *load_cli_users(const struct loop *l, const struct conf *conf)
+{
+	char path[CONF_PATH_MAX];
+	conf_file_path(path, l->options.conf_path, conf->users_file, "users");
+	return cli_users_file_load(&heap, path, &to_log);
+}
+
+/* Pool networks are routed toward the TUN device for the whole life of the process. */
+static void load_pool(struct loop *l)
+{
+	char path[CONF_PATH_MAX];
+	l->pool = ippool_new(&heap);
+	LNS_ASSERT(l->pool);
+	conf_file_path(path, l->options.conf_path, l->conf->ip_pool_file, "ip_pool");
+	ippool_file_load(l->pool, path, &l->conf->bind_address, &to_log);
+
+	struct ip_prefix range;
+	for (unsigned i = 0; ippool_range(l->pool, i, &range); i++)
+		netlink_route(l->netlink, true, &range);
+	uint32_t used, total;
+	ippool_totals(l->pool, &used, &total);
+	log_sink_printf(LOG_NOTE, "pool: %u addresses", total);
+}
+
+/* ---- reload -------------------------------------------------------------------------------- */
+
+static void apply_workers(struct loop *l)
+{
+	struct shard_conf shard;
+	conf_to_shard(l->conf, dp_n_workers(l->dp), &shard);
+	shard.version = ++l->conf_version;
+	shard.l2tp.refuse_new = l->phase != PHASE_RUN;
+	if (!dp_set_conf(l->dp, &shard))
+		log_sink_write(LOG_ERROR, 0, 0, "out of memory: workers keep the old settings");
+}
+
+/* The file becomes the configuration; variables that are read at start only keep their effect
+ * until the next start. Live sessions are not touched. */
+static void reload(struct loop *l, nsec now)
+{
+	l->reload_wanted = false;
+	struct conf *fresh = conf_file_load(&heap, l->options.conf_path, &to_log);
+	if (!fresh) {
+		log_sink_write(LOG_ERROR, 0, 0, "reload: out of memory, nothing changed");
+		return;
+	}
+	struct local_users *users = load_local_users(fresh);
+	log_sink_open(fresh->log_file);
+	log_sink_level(fresh->debug);
+	core_conf(l->core, fresh, users, now);
+	if (l->cli)
+		cli_server_update(l->cli, fresh, load_cli_users(l, fresh));
+	conf_free(l->conf);
+	local_users_free(l->users);
+	l->conf = fresh;
+	l->users = users;
+	apply_workers(l);
+	log_sink_printf(LOG_NOTE, "reloaded %s", l->options.conf_path);
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+static void begin_end(struct loop *l, enum phase phase, nsec now)
+{
+	if (l->phase == PHASE_CLOSE || (l->phase == PHASE_LEAVE && phase == PHASE_LEAVE)) {
+		l->phase_end = now; /* asked twice: do not wait any longer */
+		return;
+	}
+	l->phase = phase;
+	l->phase_end = nsec_add(now, NSEC_S(LEAVE_LIMIT_S));
+	log_sink_write(LOG_WARN, 0, 0,
+		       phase == PHASE_CLOSE ? "shutting down: closing all tunnels and sessions"
+					    : "leaving: tunnels and sessions stay as they are");
+	apply_workers(l);
+	if (phase == PHASE_CLOSE)
+		core_shutdown(l->core, now);
+}
+
+static bool ended(const struct loop *l, nsec now)
+{
+	if (l->phase == PHASE_RUN)
+		return false;
+	if (nsec_reached(l->phase_end, now))
+		return true;
+	struct core_totals totals;
+	core_totals(l->core, &totals);
+	if (l->phase == PHASE_LEAVE)
+		return totals.radius_outstanding == 0 && !dp_busy(l->dp);
+	return totals.sessions == 0 && !core_busy(l->core) && !dp_busy(l->dp);
+}
+
+/* ---- one turn ------------------------------------------------------------------------------ */
+
+static void take_signals(struct loop *l, nsec now)
+{
+	struct signalfd_siginfo info;
+	while (read(l->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			reload(l, now);
+		else if (info.ssi_signo == SIGQUIT)
+			begin_end(l, PHASE_CLOSE, now);
+		else
+			begin_end(l, PHASE_LEAVE, now);
+	}
+}
+
+static void radius_datagram(void *ctx, unsigned sock, const struct sock_addr *from,
+			    struct span data)
+{
+	struct loop *l = ctx;
+	core_radius_rx(l->core, sock, from, data, clock_now());
+}
+
+static void take_event(struct loop *l, uint64_t what, nsec now)
+{
+	switch ((enum event)(what >> EVENT_SHIFT)) {
+	case EVENT_WORKERS:
+		break; /* the rings are read every turn */
+	case EVENT_SIGNAL:
+		take_signals(l, now);
+		break;
+	case EVENT_NETLINK:
+		netlink_read(l->netlink);
+		break;
+	case EVENT_REQUEST:
+		request_serve(l->requests, l->core, now);
+		break;
+	case EVENT_RADIUS:
+		radius_io_read(l->radius, (uint16_t)what, radius_datagram, l);
+		break;
+	}
+}
+
+/* True when messages may be left. */
+static bool take_messages(struct loop *l, nsec now)
+{
+	for (unsigned n = 0; n < MESSAGES_PER_TURN; n++) {
+		unsigned worker;
+		const struct msg *m = dp_control_next(l->dp, &worker);
+		if (!m)
+			return false;
+		core_msg(l->core, worker, m, now);
+	}
+	return true;
+}
+
+static int timeout_ms(nsec next, nsec now)
+{
+	if (nsec_reached(next, now))
+		return 0;
+	int64_t ms = (nsec_sub(next, now) + 999999) / 1000000;
+	return ms > 60000 ? 60000 : (int)ms;
+}
+
+static nsec turn(struct loop *l, nsec now)
+{
+	if (l->reload_wanted)
+		reload(l, now);
+	if (l->close_wanted) {
+		l->close_wanted = false;
+		begin_end(l, PHASE_CLOSE, now);
+	}
+	if (nsec_reached(l->rates_next, now)) {
+		rates_sample(&l->rates, l->all_counters, dp_n_workers(l->dp) + 1, now);
+		l->rates_next = nsec_add(now, NSEC_S(RATES_EVERY_S));
+	}
+	nsec next = nsec_min(core_turn(l->core, now), l->rates_next);
+	if (l->phase != PHASE_RUN)
+		next = nsec_min(next, nsec_add(now, NSEC_MS(20)));
+	dp_routes_turn_own(dp_routes(l->dp));
+	next = nsec_min(next, dp_turn(l->dp, now));
+	netlink_flush(l->netlink);
+	return next;
+}
+
+static void run(struct loop *l)
+{
+	struct epoll_event events[EVENTS_PER_TURN];
+	nsec next = clock_now();
+	bool more = false;
+	for (;;) {
+		nsec now = clock_now();
+		int timeout = more ? 0 : timeout_ms(next, now);
+		rcu_offline();
+		int n = epoll_wait(l->epoll, events, EVENTS_PER_TURN, timeout);
+		rcu_online();
+		now = clock_now();
+		for (int i = 0; i < n; i++)
+			take_event(l, events[i].data.u64, now);
+		more = take_messages(l, now);
+		next = turn(l, now);
+		rcu_quiescent();
+		if (ended(l, now))
+			return;
+	}
+}
+
+/* ---- start and stop ------------------------------------------------------------------------ */
+
+static bool watch(struct loop *l, int fd, enum event what)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.u64 = (uint64_t)what << EVENT_SHIFT};
+	return fd >= 0 && epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &e) == 0;
+}
+
+/* Signals are read from a descriptor by control only; every thread inherits the mask. */
+static int take_over_signals(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGQUIT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static const struct conf *cli_conf(void *ctx)
+{
+	return ((struct loop *)ctx)->conf;
+}
+static const struct ippool *cli_pool(void *ctx)
+{
+	return ((struct loop *)ctx)->pool;
+}
+static const struct rates_view *cli_rates(void *ctx)
+{
+	return &((struct loop *)ctx)->rates.view;
+}
+static void cli_reload(void *ctx)
+{
+	((struct loop *)ctx)->reload_wanted = true;
+}
+static void cli_shutdown(void *ctx)
+{
+	((struct loop *)ctx)->close_wanted = true;
+}
+
+static void cli_about(void *ctx, struct cli_about *out)
+{
+	struct loop *l = ctx;
+	*out = (struct cli_about){.version = LNS_VERSION,
+				  .workers = dp_n_workers(l->dp),
+				  .io_backend = dp_backend_name(l->dp),
+				  .steering = dp_steering_name(l->dp)};
+}
+
+static void cli_log(void *ctx, enum log_level level, const char *text)
+{
+	(void)ctx;
+	log_sink_write(level, 0, 0, text);
+}
+
+static void start_cli(struct loop *l)
+{
+	const struct cli_env env = {
+		.requests = l->requests,
+		.hostname = l->conf->hostname,
+		.counters = l->all_counters,
+		.n_counters = dp_n_workers(l->dp) + 1,
+		.ctx = l,
+		.conf = cli_conf,
+		.pool = cli_pool,
+		.rates = cli_rates,
+		.about = cli_about,
+		.reload = cli_reload,
+		.shutdown = cli_shutdown,
+		.log = cli_log,
+	};
+	char reason[160];
+	l->cli = cli_server_start(&env, l->conf, load_cli_users(l, l->conf), reason);
+	if (!l->cli)
+		log_sink_printf(LOG_ERROR, "no command line: %s", reason);
+}
+
+/* The TUN device carries iftun_address (bind_address when unset), and with bind_multi_address every
+ * address that L2TP listens on. */
+static void tun_addresses(const struct conf *c, struct dp_start_conf *start)
+{
+	if (ip_addr_is_set(&c->tun_address))
+		start->tun_addrs[start->n_tun_addrs++] = (struct ip_prefix){c->tun_address, 32};
+	for (unsigned i = 0; c->n_bind > 1 && i < c->n_bind; i++)
+		if (!ip_addr_equal(&c->bind[i], &c->tun_address))
+			start->tun_addrs[start->n_tun_addrs++] = (struct ip_prefix){c->bind[i], 32};
+}
+
+static bool start_dataplane(struct loop *l)
+{
+	const struct conf *c = l->conf;
+	unsigned workers = c->workers ? c->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	if (workers > LNS_WORKERS_MAX)
+		workers = LNS_WORKERS_MAX;
+	struct shard_conf shard;
+	conf_to_shard(c, workers, &shard);
+	struct dp_start_conf start = {
+		.alloc = &heap,
+		.n_workers = workers,
+		.n_locals = c->n_bind,
+		.tun_name = c->tundevicename,
+		.tun_mtu = shard.dp.mru,
+		.io_backend = c->io_backend,
+		.steering = c->steering,
+		.shard = &shard,
+		.log = env_log,
+		.log_ctx = l,
+	};
+	for (unsigned i = 0; i < c->n_bind; i++)
+		start.locals[i] = (struct sock_addr){c->bind[i], (uint16_t)c->l2tp_port};
+	tun_addresses(c, &start);
+	l->dp = dp_start(&start);
+	if (!l->dp) {
+		log_sink_write(LOG_CRITICAL, 0, 0, "cannot start: see the line before");
+		return false;
+	}
+	for (unsigned w = 0; w < workers; w++)
+		l->all_counters[w] = dp_counters(l->dp, w);
+	l->all_counters[workers] = &l->counters;
+	return true;
+}
+
+static bool start_core(struct loop *l)
+{
+	const struct core_env env = {
+		.n_workers = dp_n_workers(l->dp),
+		.alloc = &heap,
+		.counters = &l->counters,
+		.tables = dp_tables(l->dp),
+		.routes = dp_routes(l->dp),
+		.ctx = l,
+		.random = env_random,
+		.post = env_post,
+		.radius_send = env_radius_send,
+		.radius_close = env_radius_close,
+		.kernel_route = env_kernel_route,
+		.log = env_log,
+		.wall_clock_s = env_wall_clock,
+	};
+	l->users = load_local_users(l->conf);
+	l->core = core_new(&env, l->conf, l->pool, l->users, clock_now());
+	if (!l->core)
+		log_sink_write(LOG_CRITICAL, 0, 0, "cannot start: out of memory");
+	return l->core != NULL;
+}
+
+static bool start(struct loop *l)
+{
+	l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!watch(l, l->signals, EVENT_SIGNAL) || !start_dataplane(l) ||
+	    !watch(l, dp_control_fd(l->dp), EVENT_WORKERS))
+		return false;
+	l->netlink = netlink_new(dp_tun_ifindex(l->dp));
+	if (!l->netlink || !watch(l, netlink_fd(l->netlink), EVENT_NETLINK)) {
+		log_sink_printf(LOG_CRITICAL, "cannot start: netlink: %s", strerror(errno));
+		return false;
+	}
+	load_pool(l);
+	l->radius = radius_io_new(&heap, l->epoll, (uint64_t)EVENT_RADIUS << EVENT_SHIFT,
+				  (uint16_t)l->conf->radius_bind_min,
+				  (uint16_t)l->conf->radius_bind_max);
+	l->requests = request_queue_new();
+	if (!l->radius || !l->requests || !watch(l, request_fd(l->requests), EVENT_REQUEST))
+		return false;
+	if (!start_core(l))
+		return false;
+	start_cli(l);
+	return true;
+}
+
+static void stop(struct loop *l)
+{
+	if (l->requests)
+		request_shutdown(l->requests);
+	if (l->cli)
+		cli_server_stop(l->cli);
+	core_free(l->core);
+	radius_io_free(l->radius);
+	request_queue_free(l->requests);
+	ippool_free(l->pool);
+	local_users_free(l->users);
+	netlink_free(l->netlink);
+	if (l->dp)
+		dp_stop(l->dp);
+	conf_free(l->conf);
+	if (l->epoll >= 0)
+		close(l->epoll);
+	if (l->signals >= 0)
+		close(l->signals);
+}
+
+int loop_run(const struct loop_options *options, struct conf *conf)
+{
+	struct loop *l = calloc(1, sizeof(*l));
+	LNS_ASSERT(l);
+	l->options = *options;
+	l->conf = conf;
+	l->epoll = -1;
+	l->signals = take_over_signals();
+	rcu_thread_start();
+
+	bool started = start(l);
+	if (started) {
+		char what[160];
+		log_sink_printf(LOG_WARN, "l2tpns %s serves: %s", LNS_VERSION,
+				dp_describe(l->dp, what, sizeof(what)));
+		run(l);
+	}
+	stop(l);
+	rcu_thread_stop();
+	free(l);
+	return started ? EXIT_SUCCESS : EXIT_FAILURE;
+}
