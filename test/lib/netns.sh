@@ -4,7 +4,7 @@
 #    lac  192.0.2.2 ---- veth ---- 192.0.2.1  lns  198.51.100.1 ---- veth ---- 198.51.100.2  net
 #    (subscribers' side)           (the daemon)                         (hosts on the Internet, RADIUS)
 #
-# Names carry the id of this shell, so runs may stand side by side; addresses are those of RFC 5737
+# Names carry the id of this shell (or NETNS_ID), so runs may stand side by side; addresses are those of RFC 5737
 # and RFC 2544 and never leave the namespaces. Everything is ended by process id and removed by a
 # trap, whatever happens to the test.
 
@@ -12,9 +12,10 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=test/lib/tap.sh
 . "$TOP/test/lib/tap.sh"
 
-NS_LAC=l2tpns-$$-lac
-NS_LNS=l2tpns-$$-lns
-NS_NET=l2tpns-$$-net
+NETNS_ID=${NETNS_ID:-$$}
+NS_LAC=l2tpns-$NETNS_ID-lac
+NS_LNS=l2tpns-$NETNS_ID-lns
+NS_NET=l2tpns-$NETNS_ID-net
 LAC_IP=192.0.2.2
 LNS_IP=192.0.2.1
 GUEST_NET=192.0.2.128/25	# behind the lac namespace: the real client's side

@@ -278,8 +278,8 @@ static inline void sub_rx_ipcp(struct subscriber *s, uint8_t code, uint8_t id, s
 {
 	struct span all = body;
 
-	if (!sub_lcp_open(s))
-		return;
+	if (!sub_lcp_open(s) || (s->auth && !s->authed))
+		return; /* RFC 1661 3.5: not in the network phase yet */
 	if (code == 1) {
 		if (s->ipcp_theirs && s->ipcp_ours) {
 			s->ipcp_ours = false;

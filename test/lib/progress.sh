@@ -1,0 +1,34 @@
+# shellcheck shell=bash
+# progress.sh - long commands: output into a log, a sign of life now and then, no orphans.
+
+CHILDREN=()
+
+# Background children ignore the terminal's interrupt: they are ended by hand, by their ids.
+end_children() {
+	local pid
+	for pid in "${CHILDREN[@]}"; do kill "$pid" 2>/dev/null; done
+	wait 2>/dev/null
+}
+
+# with_progress LOG COMMAND...
+with_progress() {
+	local log=$1 since=$SECONDS next=20 pid
+	shift
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	CHILDREN+=("$pid")
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.2
+		if [ $((SECONDS - since)) -ge $next ]; then
+			printf '        ... %d s: %s\n' $((SECONDS - since)) "$(tail -n 1 "$log" | cut -c1-90)"
+			next=$((next + 20))
+		fi
+	done
+	wait "$pid"
+}
+
+# show_log FILE [LINES]
+show_log() {
+	printf -- '---- end of %s\n' "$1"
+	tail -n "${2:-40}" "$1" | sed 's/^/     | /'
+}

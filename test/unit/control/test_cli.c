@@ -1,0 +1,523 @@
+/* The command line over a loopback connection, with a control thread whose core is made up here. */
+#include "control/cli.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "control/conf_parse.h"
+#include "control/core.h"
+#include "test_alloc.h"
+
+/* ---- a core of 200 sessions in two tunnels --------------------------------------------------- */
+
+enum { SESSIONS = 200 };
+
+static unsigned dropped_sessions, dropped_users, dropped_tunnels;
+static struct sess_key last_dropped;
+
+/* Session i has sid i/2+1 in tunnel 7 (even i) or 9 (odd i). */
+static void made_up(unsigned i, struct session_view *v)
+{
+	*v = (struct session_view){
+		.key = {.tid = i % 2 ? 9 : 7, .sid = (uint16_t)(i / 2 + 1), .gen = i + 1},
+		.authenticated = true,
+		.up = true,
+		.ip = ip_addr_v4(0x0A0A0A00u + i + 1)};
+	v->user_len = (uint8_t)snprintf((char *)v->user, sizeof(v->user), "user%u", i);
+	v->path.peer = (struct sock_addr){ip_addr_v4(0xC0000201u), 1701};
+}
+
+bool core_session_next(struct core *c, uint64_t *cursor, nsec now, struct session_view *out)
+{
+	(void)c;
+	(void)now;
+	if (*cursor >= SESSIONS)
+		return false;
+	made_up((unsigned)(*cursor)++, out);
+	return true;
+}
+
+bool core_session_find(struct core *c, uint16_t tid, uint16_t sid, nsec now,
+		       struct session_view *out)
+{
+	(void)c;
+	(void)now;
+	if ((tid != 7 && tid != 9) || sid < 1 || sid > SESSIONS / 2)
+		return false;
+	made_up((sid - 1u) * 2 + (tid == 9), out);
+	return true;
+}
+
+bool core_session_by_user(struct core *c, struct span user, uint64_t *cursor, nsec now,
+			  struct session_view *out)
+{
+	while (core_session_next(c, cursor, now, out))
+		if (span_equal(user, span_of(out->user, out->user_len)))
+			return true;
+	return false;
+}
+
+bool core_tunnel_next(struct core *c, uint32_t *cursor, nsec now, struct tunnel_view *out)
+{
+	return *cursor < 2 && core_tunnel_find(c, (*cursor)++ ? 9 : 7, now, out);
+}
+
+bool core_tunnel_find(struct core *c, uint16_t tid, nsec now, struct tunnel_view *out)
+{
+	(void)c;
+	(void)now;
+	*out = (struct tunnel_view){.tid = tid, .state = TUNNEL_OPEN, .sessions = SESSIONS / 2};
+	out->path.peer = (struct sock_addr){ip_addr_v4(0xC0000201u), 1701};
+	return tid == 7 || tid == 9;
+}
+
+void core_totals(const struct core *c, struct core_totals *out)
+{
+	(void)c;
+	*out = (struct core_totals){.sessions = SESSIONS, .authenticated = SESSIONS};
+}
+
+bool core_drop_session(struct core *c, struct sess_key key, const struct end_reason *why, nsec now)
+{
+	(void)c;
+	(void)now;
+	assert_int_equal(why->cdn_result, 3);
+	last_dropped = key;
+	dropped_sessions++;
+	return true;
+}
+
+unsigned core_drop_user(struct core *c, struct span user, const struct end_reason *why, nsec now)
+{
+	(void)c;
+	(void)now;
+	(void)why;
+	dropped_users++;
+	return span_equal(user, span_str("user3")) ? 1 : 0;
+}
+
+bool core_drop_tunnel(struct core *c, uint16_t tid, nsec now)
+{
+	(void)c;
+	(void)now;
+	dropped_tunnels++;
+	return tid == 9;
+}
+
+void core_query_session(struct core *c, struct sess_key key,
+			void (*done)(void *arg, const struct msg_session_info *info), void *arg,
+			nsec now)
+{
+	struct msg_session_info info = {
+		.key = key, .found = true, .phase = 3, .ipcp = 9, .mru = 1462};
+	(void)c;
+	(void)now;
+	done(arg, &info);
+}
+
+void core_query_tunnel(struct core *c, uint16_t tid,
+		       void (*done)(void *arg, const struct msg_tunnel_info *info), void *arg,
+		       nsec now)
+{
+	struct msg_tunnel_info info = {.tid = tid, .found = true, .ns = 11, .nr = 12};
+	(void)c;
+	(void)now;
+	done(arg, &info);
+}
+
+/* ---- a control thread ------------------------------------------------------------------------ */
+
+static struct test_alloc memory;
+static struct request_queue *queue;
+static struct conf *conf;
+static struct ippool *pool;
+static struct counters block;
+static const struct counters *const blocks[] = {&block};
+static struct rates_view rates;
+static _Atomic bool ending;
+static pthread_t control;
+static struct cli_server *server;
+static unsigned reloads, shutdowns;
+
+static void *control_thread(void *arg)
+{
+	(void)arg;
+	while (!ending) {
+		struct pollfd p = {.fd = request_fd(queue), .events = POLLIN};
+		poll(&p, 1, 20);
+		request_serve(queue, NULL, (nsec){NSEC_S(1)});
+	}
+	return NULL;
+}
+
+static const struct conf *get_conf(void *ctx)
+{
+	(void)ctx;
+	return conf;
+}
+
+static const struct ippool *get_pool(void *ctx)
+{
+	(void)ctx;
+	return pool;
+}
+
+static const struct rates_view *get_rates(void *ctx)
+{
+	(void)ctx;
+	return &rates;
+}
+
+static void about(void *ctx, struct cli_about *out)
+{
+	(void)ctx;
+	*out = (struct cli_about){"9.9.9", 4, "full", "session"};
+}
+
+static void count_reload(void *ctx)
+{
+	(void)ctx;
+	reloads++;
+}
+
+static void count_shutdown(void *ctx)
+{
+	(void)ctx;
+	shutdowns++;
+}
+
+static void ignore_log(void *ctx, enum log_level level, const char *text)
+{
+	(void)ctx;
+	(void)level;
+	(void)text;
+}
+
+static void ignore_report(void *ctx, uint32_t line, enum conf_severity severity, const char *reason)
+{
+	(void)ctx;
+	(void)line;
+	(void)severity;
+	(void)reason;
+}
+
+static uint16_t free_port(void)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	getsockname(fd, (struct sockaddr *)&at, &len);
+	close(fd);
+	return ntohs(at.sin_port);
+}
+
+static struct cli_users *users_of(const char *const *lines)
+{
+	char reason[96];
+	struct cli_users *u = cli_users_new(&memory.alloc);
+	for (; *lines; lines++)
+		assert_true(cli_users_add_line(u, span_str(*lines), reason));
+	return u;
+}
+
+static void start(const char *const *user_lines, unsigned idle_s)
+{
+	char text[256], reason[160];
+	snprintf(text, sizeof(text),
+		 "set cli_port %u\nset cli_idle_timeout %u\nset cli_max_connections 3\n"
+		 "set l2tp_secret hunter2\n",
+		 free_port(), idle_s);
+	test_alloc_init(&memory);
+	conf = conf_load(&memory.alloc, span_str(text),
+			 &(struct conf_report){.say = ignore_report});
+	pool = ippool_new(&memory.alloc);
+	queue = request_queue_new();
+	ending = false;
+	assert_int_equal(pthread_create(&control, NULL, control_thread, NULL), 0);
+	struct cli_env env = {.requests = queue,
+			      .hostname = "lns",
+			      .counters = blocks,
+			      .n_counters = 1,
+			      .conf = get_conf,
+			      .pool = get_pool,
+			      .rates = get_rates,
+			      .about = about,
+			      .reload = count_reload,
+			      .shutdown = count_shutdown,
+			      .log = ignore_log};
+	server = cli_server_start(&env, conf, user_lines ? users_of(user_lines) : NULL, reason);
+	if (!server)
+		fail_msg("%s", reason);
+}
+
+static void stop(void)
+{
+	ending = true;
+	pthread_join(control, NULL);
+	request_shutdown(queue);
+	cli_server_stop(server);
+	request_queue_free(queue);
+	ippool_free(pool);
+	conf_free(conf);
+	assert_int_equal(memory.blocks, 0);
+}
+
+/* ---- a terminal ------------------------------------------------------------------------------ */
+
+struct terminal {
+	int fd;
+	size_t n;
+	char text[65536]; /* since the last prompt */
+};
+
+static void dial(struct terminal *t)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)conf->cli_port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	t->fd = socket(AF_INET, SOCK_STREAM, 0);
+	t->n = 0;
+	assert_int_equal(connect(t->fd, (struct sockaddr *)&at, sizeof(at)), 0);
+}
+
+/* Reads until the text ends with `end`; false when the connection ends first. */
+static bool read_until(struct terminal *t, const char *end)
+{
+	t->n = 0;
+	for (;;) {
+		struct pollfd p = {.fd = t->fd, .events = POLLIN};
+		if (poll(&p, 1, 15000) != 1)
+			fail_msg("silence, after: %s", t->text);
+		ssize_t n = read(t->fd, t->text + t->n, sizeof(t->text) - 1 - t->n);
+		if (n <= 0)
+			return false;
+		t->n += (size_t)n;
+		t->text[t->n] = '\0';
+		if (t->n >= strlen(end) && strcmp(t->text + t->n - strlen(end), end) == 0)
+			return true;
+	}
+}
+
+static const char *type(struct terminal *t, const char *line, const char *end)
+{
+	assert_int_equal(write(t->fd, line, strlen(line)), strlen(line));
+	assert_int_equal(write(t->fd, "\r\n", 2), 2);
+	assert_true(read_until(t, end));
+	return t->text;
+}
+
+static void assert_shows(const char *text, const char *what)
+{
+	if (!strstr(text, what))
+		fail_msg("\"%s\" is not in:\n%s", what, text);
+}
+
+static unsigned lines_of(const char *text)
+{
+	unsigned n = 0;
+	for (; (text = strchr(text, '\n')); text++)
+		n++;
+	return n;
+}
+
+static struct terminal terminal;
+
+static const char *run(const char *line)
+{
+	return type(&terminal, line, "lns> ");
+}
+static const char *run_privileged(const char *line)
+{
+	return type(&terminal, line, "lns# ");
+}
+
+/* ---- tests ----------------------------------------------------------------------------------- */
+
+static void a_local_connection_needs_no_login(void **state)
+{
+	(void)state;
+	start(NULL, 600);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	assert_shows(run("show version"), "L2TPNS 9.9.9\r\n");
+	assert_shows(run("sh ver"), "Workers: 4\r\n");
+	assert_shows(run("nonsense"), "Invalid command \"nonsense\"");
+	write(terminal.fd, "quit\r\n", 6);
+	assert_false(read_until(&terminal, "never"));
+	close(terminal.fd);
+	stop();
+}
+
+static void listings_are_whole(void **state)
+{
+	(void)state;
+	start(NULL, 600);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	const char *text = run("show session");
+	assert_shows(text, "SID LkToSID  TID Username");
+	assert_shows(text, "user0 ");
+	assert_shows(text, "user199 ");
+	assert_int_equal(lines_of(text), 1 + 1 + SESSIONS); /* echo and header */
+	assert_int_equal(lines_of(run("show users")), 1 + SESSIONS);
+	assert_shows(run("show session | count"), "201\r\n");
+	assert_shows(run("show tunnels"), "   7               (null)            192.0.2.1   Open");
+	assert_shows(run("show pool"), "Used: 0");
+	assert_shows(run("show counters"), "radius_retries");
+	assert_shows(run("uptime"), "200 users, load average");
+	close(terminal.fd);
+	stop();
+}
+
+static void an_id_finds_all_sessions_that_have_it(void **state)
+{
+	(void)state;
+	start(NULL, 600);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	const char *text = run("show session 5");
+	assert_shows(text, "user8\r\n");
+	assert_shows(text, "user9\r\n");
+	text = run("show session 9/5");
+	assert_null(strstr(text, "user8\r\n"));
+	assert_shows(text, "user9\r\n");
+	assert_shows(text, "IPCP state:     Opened");
+	assert_shows(run("show session 70000"), "Invalid session id \"70000\"");
+	assert_shows(run("show session 5000"), "Session 5000 is not active");
+	assert_shows(run("show users user3"), "Session 2:");
+	assert_shows(run("show users nobody"), "User nobody is not connected");
+	assert_shows(run("show tunnels 9"), "Next Recv:      12");
+	assert_shows(run("show tunnels 8"), "Tunnel 8 is not active");
+	close(terminal.fd);
+	stop();
+}
+
+static void only_the_privileged_change_things(void **state)
+{
+	(void)state;
+	start(NULL, 600);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	assert_shows(run("drop tunnel 9"), "Invalid command");
+	assert_shows(run("show running-config"), "Invalid command");
+	assert_shows(run("write terminal"), "set l2tp_secret \"********\"");
+	run_privileged("enable");
+	assert_shows(run_privileged("show running-config"), "set l2tp_secret \"hunter2\"");
+	assert_shows(run_privileged("drop tunnel 9"), "Tunnel 9 shut down");
+	assert_shows(run_privileged("drop tunnel 8 x"), "Tunnel 8 is not active");
+	assert_int_equal(dropped_tunnels, 2);
+	assert_shows(run_privileged("drop session 5"), "several tunnels, say TID/5");
+	assert_int_equal(dropped_sessions, 0);
+	assert_shows(run_privileged("drop session 9/5"), "Dropping session 9/5");
+	assert_int_equal(dropped_sessions, 1);
+	assert_int_equal(last_dropped.tid, 9);
+	assert_shows(run_privileged("drop user user3"), "Dropping user user3 (1 session)");
+	assert_shows(run_privileged("drop user nobody"), "User nobody is not connected");
+	run_privileged("reload");
+	run_privileged("shutdown");
+	assert_int_equal(reloads, 1);
+	assert_int_equal(shutdowns, 1);
+	close(terminal.fd);
+	stop();
+}
+
+static void cleared_counters_start_at_zero(void **state)
+{
+	(void)state;
+	start(NULL, 600);
+	counter_add(&block, C_IP_ALLOCATED, 41);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	assert_shows(run("show counters"), "ip_allocated                  41\r\n");
+	run_privileged("enable");
+	run_privileged("clear counters");
+	counter_add(&block, C_IP_ALLOCATED, 1);
+	assert_shows(run_privileged("show counters"), "ip_allocated                  1\r\n");
+	close(terminal.fd);
+	stop();
+}
+
+static void the_enable_password_is_asked_for(void **state)
+{
+	(void)state;
+	static const char *const users[] = {"enable:{crypt}$6$ab$7A4bb9DeB/4mb6IBJVVgjQRv0BjKrGFDr"
+					    "z6o0DWXJOnZfzWRhoPN4PlxWZ1Yt5B8BuDvaHpTPLyz2o8/E3XYu1",
+					    "enable:sesame", NULL};
+	start(users, 600);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	type(&terminal, "enable", "Password: ");
+	assert_shows(run("wrong"), "Access denied");
+	type(&terminal, "enable", "Password: ");
+	run_privileged("sesame");
+	close(terminal.fd);
+	stop();
+}
+
+static void an_idle_connection_is_closed(void **state)
+{
+	(void)state;
+	start(NULL, 1);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	assert_false(read_until(&terminal, "never"));
+	close(terminal.fd);
+	stop();
+}
+
+static void connections_are_limited_and_stopped(void **state)
+{
+	(void)state;
+	static struct terminal more[4];
+	start(NULL, 600);
+	for (unsigned i = 0; i < 3; i++) {
+		dial(&more[i]);
+		assert_true(read_until(&more[i], "lns> "));
+	}
+	dial(&more[3]);
+	assert_false(read_until(&more[3], "lns> "));
+	stop(); /* does not wait for terminals */
+	for (unsigned i = 0; i < 4; i++) {
+		while (read_until(&more[i], "never"))
+			;
+		close(more[i].fd);
+	}
+}
+
+static void an_address_in_use_is_reported(void **state)
+{
+	(void)state;
+	char reason[160] = "";
+	start(NULL, 600);
+	struct cli_env env = {.requests = queue};
+	assert_null(cli_server_start(&env, conf, NULL, reason));
+	assert_non_null(strstr(reason, "cannot listen on 127.0.0.1:"));
+	stop();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_local_connection_needs_no_login),
+		cmocka_unit_test(listings_are_whole),
+		cmocka_unit_test(an_id_finds_all_sessions_that_have_it),
+		cmocka_unit_test(only_the_privileged_change_things),
+		cmocka_unit_test(cleared_counters_start_at_zero),
+		cmocka_unit_test(the_enable_password_is_asked_for),
+		cmocka_unit_test(an_idle_connection_is_closed),
+		cmocka_unit_test(connections_are_limited_and_stopped),
+		cmocka_unit_test(an_address_in_use_is_reported),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
