@@ -201,6 +201,12 @@ void ppp_auth_stop(struct ppp_link *l)
 	l->aaa_stale = l->aaa_pending;
 }
 
+void ppp_auth_repeat(struct ppp_link *l, struct ppp_io *io)
+{
+	if (l->auth == AUTH_CHAP && l->auth_state == PPP_AUTH_OK)
+		send_verdict(l, io, true, span_of(NULL, 0));
+}
+
 void ppp_auth_timer(struct ppp_link *l, struct ppp_io *io)
 {
 	if (!nsec_reached(l->auth_at, io->now))

@@ -1,5 +1,6 @@
 #include "ppp/ppp_cp.h"
 
+#include "base/hash.h"
 #include "ppp/ppp_link.h"
 
 enum {
@@ -208,6 +209,19 @@ static void send_conf_nak_or_rej(const struct cp_step *s, const struct cause *wh
 		s->cp->naks_sent++;
 }
 
+static uint32_t request_digest(const struct ppp_packet *p)
+{
+	return (uint32_t)hash_bytes(p->all, 0);
+}
+
+static void write_conf_ack(const struct cp_step *s, const struct ppp_packet *p)
+{
+	struct wbuf *w = ppp_out_begin(s->io->out, s->d->protocol, PPP_CONF_ACK, p->id);
+
+	wbuf_span(w, p->body);
+	ppp_out_end(s->io->out, false);
+}
+
 static void send_conf_ack(const struct cp_step *s, const struct ppp_packet *p)
 {
 	struct span options = p->body;
@@ -221,9 +235,8 @@ static void send_conf_ack(const struct cp_step *s, const struct ppp_packet *p)
 			d->take(s->l, o.value);
 	}
 	s->cp->naks_sent = 0;
-	struct wbuf *w = ppp_out_begin(s->io->out, s->d->protocol, PPP_CONF_ACK, p->id);
-	wbuf_span(w, p->body);
-	ppp_out_end(s->io->out, false);
+	s->cp->acked = request_digest(p);
+	write_conf_ack(s, p);
 }
 
 /* ---- what we send on our own ----------------------------------------------------------------- */
@@ -387,10 +400,24 @@ static void nudge(const struct cp_step *s)
 	cp->deadline = nsec_add(s->io->now, NSEC_MS(s->io->conf->restart_ms));
 }
 
+/*
+ * The request that we acked comes once more: our Ack got lost. RFC 1661 would take the link down
+ * and begin anew; the peer, which is not Opened yet, needs no more than the Ack.
+ */
+static bool is_repetition(const struct cp_step *s, const struct ppp_packet *p)
+{
+	return s->cp->state == PPP_OPENED && request_digest(p) == s->cp->acked &&
+	       (!s->d->restart_shows || s->d->restart_shows(s->l));
+}
+
 static void rx_conf_req(const struct cp_step *s, const struct ppp_packet *p)
 {
 	if (!options_well_formed(p->body)) {
 		s->io->out->drop = DROP_PPP_MALFORMED;
+		return;
+	}
+	if (is_repetition(s, p)) {
+		write_conf_ack(s, p);
 		return;
 	}
 	nudge(s);

@@ -23,6 +23,7 @@ struct ppp_cp {
 	bool answered;	   /* req_id was acked, naked or rejected: later answers are stale */
 	uint16_t left;	   /* restart counter (RFC 1661 4.6) */
 	uint32_t omit;	   /* bit i: the peer rejected our option in row i */
+	uint32_t acked;	   /* digest of the last request of the peer that we acked */
 	nsec sent;	   /* our last Configure-Request */
 	nsec deadline;	   /* restart timer; NSEC_NEVER when stopped */
 };
@@ -68,6 +69,8 @@ struct ppp_protocol_desc {
 	void (*defaults)(struct ppp_link *l);
 	/* This-Layer-Down, -Started, -Finished, -Up; exactly one bit of PPP_TL*. */
 	void (*layer)(struct ppp_link *l, struct ppp_io *io, uint16_t what);
+	/* A peer that began anew would not send the very same request again. NULL: it would not. */
+	bool (*restart_shows)(const struct ppp_link *l);
 	/* Codes beyond Code-Reject. False: not known. NULL: there are none. */
 	bool (*extra)(struct ppp_link *l, struct ppp_io *io, const struct ppp_packet *p);
 };

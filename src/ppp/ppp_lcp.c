@@ -352,11 +352,18 @@ void ppp_lcp_reject_protocol(struct ppp_link *l, struct ppp_io *io, uint16_t pro
 	ppp_out_end(io->out, false);
 }
 
+/* Every start has another magic number. */
+static bool has_magic(const struct ppp_link *l)
+{
+	return l->peer_magic != 0;
+}
+
 const struct ppp_protocol_desc ppp_lcp = {
 	.protocol = PPP_LCP,
 	.options = options,
 	.n_options = sizeof(options) / sizeof(options[0]),
 	.defaults = peer_defaults,
 	.layer = ppp_link_lcp_layer,
+	.restart_shows = has_magic,
 	.extra = lcp_extra,
 };

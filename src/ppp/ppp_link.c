@@ -140,6 +140,7 @@ void ppp_link_authenticated(struct ppp_link *l, struct ppp_io *io)
 	if (l->phase != PPP_AUTHENTICATE)
 		return;
 	l->phase = PPP_NETWORK;
+	l->ncp_heard = false;
 	l->guard = negotiation_guard(io);
 	if (l->ip == 0) {
 		ppp_link_close(l, io, &no_address);
@@ -211,10 +212,12 @@ static void rx_packet(struct ppp_link *l, struct ppp_io *io, uint16_t protocol,
 		ppp_chap_rx(l, io, p);
 		break;
 	default: /* RFC 1661 3.5: silently discarded before the network phase */
-		if (l->phase == PPP_NETWORK)
-			ppp_cp_rx(&l->ipcp, &ppp_ipcp, l, io, p);
-		else
+		if (l->phase != PPP_NETWORK) {
 			io->out->drop = DROP_PPP_UNEXPECTED;
+			break;
+		}
+		l->ncp_heard = true;
+		ppp_cp_rx(&l->ipcp, &ppp_ipcp, l, io, p);
 		break;
 	}
 }
@@ -321,6 +324,19 @@ static void echo_timer(struct ppp_link *l, struct ppp_io *io)
 	l->echo_at = nsec_min(echo_due(l, io->conf), silence_end(l, io->conf));
 }
 
+/*
+ * A peer whose Success got lost ignores IPCP, and does not repeat its response. Behind our request,
+ * so that a line that loses every second packet loses another one than the first time.
+ */
+static void ipcp_timer(struct ppp_link *l, struct ppp_io *io)
+{
+	bool due = nsec_reached(l->ipcp.deadline, io->now);
+
+	ppp_cp_timer(&l->ipcp, &ppp_ipcp, l, io);
+	if (due && !l->ncp_heard)
+		ppp_auth_repeat(l, io);
+}
+
 void ppp_link_timer(struct ppp_link *l, struct ppp_io *io, nsec last_rx)
 {
 	if (l->phase == PPP_DEAD)
@@ -329,7 +345,7 @@ void ppp_link_timer(struct ppp_link *l, struct ppp_io *io, nsec last_rx)
 	if (nsec_reached(l->guard, io->now))
 		guard_expired(l, io);
 	ppp_cp_timer(&l->lcp, &ppp_lcp, l, io);
-	ppp_cp_timer(&l->ipcp, &ppp_ipcp, l, io);
+	ipcp_timer(l, io);
 	ppp_auth_timer(l, io);
 	echo_timer(l, io);
 }

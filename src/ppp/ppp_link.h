@@ -33,6 +33,7 @@ struct ppp_link {
 	bool heard;	  /* a frame arrived since the link was opened */
 	bool aaa_pending; /* an answer is due */
 	bool aaa_stale;	  /* and LCP went down since it was asked for */
+	bool ncp_heard;	  /* the peer entered the network phase too */
 	bool granted;	  /* AAA accepted this link once; addresses below hold */
 	bool peer_pfc, peer_acfc;
 	uint16_t auth; /* enum auth_proto that we ask for */

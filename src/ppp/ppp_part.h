@@ -20,6 +20,8 @@ void ppp_lcp_reject_protocol(struct ppp_link *l, struct ppp_io *io, uint16_t pro
 void ppp_auth_start(struct ppp_link *l, struct ppp_io *io);
 void ppp_auth_stop(struct ppp_link *l);
 void ppp_auth_timer(struct ppp_link *l, struct ppp_io *io);
+/* Success again, for a peer that shows no sign of having got it. */
+void ppp_auth_repeat(struct ppp_link *l, struct ppp_io *io);
 void ppp_pap_rx(struct ppp_link *l, struct ppp_io *io, const struct ppp_packet *p);
 void ppp_chap_rx(struct ppp_link *l, struct ppp_io *io, const struct ppp_packet *p);
 

@@ -21,12 +21,12 @@ struct sub_frame {
 
 struct subscriber {
 	/* moods, set by the test */
-	bool reject_all;  /* Rejects every option of ours but authentication, once each */
-	bool nak_all;	  /* Naks MRU and magic for ever */
+	bool reject_all;    /* Rejects every option of ours but authentication, once each */
+	bool nak_all;	    /* Naks MRU and magic for ever */
 	uint16_t only_auth; /* Naks every authentication protocol but this one */
-	bool refuse_auth; /* Rejects authentication */
-	bool every_second; /* looks at every second frame only */
-	bool mute;	  /* looks at none */
+	bool refuse_auth;   /* Rejects authentication */
+	bool every_second;  /* looks at every second frame only */
+	bool mute;	    /* looks at none */
 	const char *user, *password;
 
 	/* state */
@@ -46,7 +46,10 @@ static inline void sub_init(struct subscriber *s, const char *user, const char *
 	*s = (struct subscriber){.user = user, .password = password, .magic = 0x5EB5C41B};
 }
 
-static inline bool sub_lcp_open(const struct subscriber *s) { return s->lcp_ours && s->lcp_theirs; }
+static inline bool sub_lcp_open(const struct subscriber *s)
+{
+	return s->lcp_ours && s->lcp_theirs;
+}
 
 static inline bool sub_up(const struct subscriber *s)
 {

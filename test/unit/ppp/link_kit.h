@@ -35,7 +35,10 @@ struct kit {
 	enum drop last_drop;
 };
 
-static inline void kit_random(void *ctx, void *out, size_t n) { test_random_fill(ctx, out, n); }
+static inline void kit_random(void *ctx, void *out, size_t n)
+{
+	test_random_fill(ctx, out, n);
+}
 
 static inline struct ppp_conf kit_conf(void)
 {

@@ -80,7 +80,8 @@ static void without_authentication_aaa_is_still_asked(void **state)
 	assert_non_null(kit_sent(&k, PPP_IPCP, PPP_CONF_REQ));
 }
 
-/* ---- LCP options ------------------------------------------------------------------------------ */
+/* ---- LCP options ------------------------------------------------------------------------------
+ */
 
 static void our_first_request_is_exact(void **state)
 {
@@ -133,10 +134,10 @@ static void option_lengths_that_lie_are_dropped(void **state)
 {
 	(void)state;
 	static const char *const bad[] = {
-		"c0 21 01 07 00 06 01 00",	     /* length 0 */
-		"c0 21 01 07 00 06 01 01",	     /* length 1 */
-		"c0 21 01 07 00 08 01 05 05 dc",     /* beyond the packet */
-		"c0 21 01 07 00 05 01",		     /* no length at all */
+		"c0 21 01 07 00 06 01 00",	       /* length 0 */
+		"c0 21 01 07 00 06 01 01",	       /* length 1 */
+		"c0 21 01 07 00 08 01 05 05 dc",       /* beyond the packet */
+		"c0 21 01 07 00 05 01",		       /* no length at all */
 		"c0 21 01 07 00 0a 01 04 05 dc 05 00", /* second one */
 	};
 	kit_open(&k);
@@ -211,7 +212,8 @@ static void answers_need_the_right_identifier_and_content(void **state)
 	assert_int_equal(k.link.lcp.state, PPP_ACK_RCVD);
 }
 
-/* ---- authentication protocol ------------------------------------------------------------------- */
+/* ---- authentication protocol -------------------------------------------------------------------
+ */
 
 static void a_nak_switches_to_the_other_protocol(void **state)
 {
@@ -263,7 +265,8 @@ static void a_peer_that_rejects_authentication_is_sent_away(void **state)
 	assert_true(sub.terminated);
 }
 
-/* ---- difficult peers ---------------------------------------------------------------------------- */
+/* ---- difficult peers ----------------------------------------------------------------------------
+ */
 
 static void a_peer_that_only_rejects_converges(void **state)
 {
@@ -423,7 +426,8 @@ static void lossy_and_doubling_lines_converge(void **state)
 	}
 }
 
-/* ---- timers --------------------------------------------------------------------------------------- */
+/* ---- timers
+ * --------------------------------------------------------------------------------------- */
 
 static void first_requests_come_fast_then_slow_down(void **state)
 {
@@ -513,7 +517,8 @@ static void data_counts_as_a_sign_of_life(void **state)
 	assert_int_equal(k.n_frames, 0);
 }
 
-/* ---- codes ---------------------------------------------------------------------------------------- */
+/* ---- codes
+ * ---------------------------------------------------------------------------------------- */
 
 static void echo_is_answered_with_our_magic_when_open(void **state)
 {
@@ -631,7 +636,8 @@ static void our_own_magic_is_naked_alone(void **state)
 	assert_int_not_equal(k.link.magic_hint, k.link.magic);
 }
 
-/* ---- endings --------------------------------------------------------------------------------------- */
+/* ---- endings
+ * --------------------------------------------------------------------------------------- */
 
 static void the_peers_goodbye_is_acked_and_ends_soon(void **state)
 {
