@@ -91,7 +91,7 @@ static void delay(struct cli_server *s, unsigned seconds)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static int refuse(struct cli_conn *conn, const char *what)
+static void refuse(struct cli_conn *conn, const char *what)
 {
 	conn->refused++;
 	log_line(conn->env, LOG_WARN, "cli: %s refused from %s (%u)", what, conn->peer,
@@ -99,7 +99,6 @@ static int refuse(struct cli_conn *conn, const char *what)
 	delay(conn->server, REFUSED_DELAY_S);
 	if (conn->refused >= REFUSED_MAX)
 		shutdown(conn->shutdown_fd, SHUT_RD); /* libcli then sees the end of input */
-	return CLI_ERROR;
 }
 
 static bool password_ok(struct cli_conn *conn, const char *name, const char *password)
@@ -116,22 +115,27 @@ static int check_login(const char *name, const char *password)
 {
 	struct cli_conn *conn = this_conn;
 
-	if (!password_ok(conn, name, password))
-		return refuse(conn, "login");
+	if (!password_ok(conn, name, password)) {
+		refuse(conn, "login");
+		return CLI_ERROR;
+	}
 	conn->refused = 0;
 	cli_set_idle_timeout(conn->cli, conn->idle_s);
 	log_line(conn->env, LOG_NOTE, "cli: login from %s", conn->peer);
 	return CLI_OK;
 }
 
+/* Unlike the other callback, libcli takes 0 from this one for "no". */
 static int check_enable(const char *password)
 {
 	struct cli_conn *conn = this_conn;
 
-	if (!password_ok(conn, NULL, password))
-		return refuse(conn, "enable");
+	if (!password_ok(conn, NULL, password)) {
+		refuse(conn, "enable");
+		return 0;
+	}
 	conn->refused = 0;
-	return CLI_OK;
+	return 1;
 }
 
 /* ---- one connection -------------------------------------------------------------------------- */

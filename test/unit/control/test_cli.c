@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 
 #include <cmocka.h>
 
@@ -136,6 +139,7 @@ void core_query_tunnel(struct core *c, uint16_t tid,
 
 /* ---- a control thread ------------------------------------------------------------------------ */
 
+static bool have_namespace; /* see main() */
 static struct test_alloc memory;
 static struct request_queue *queue;
 static struct conf *conf;
@@ -236,8 +240,8 @@ static void start(const char *const *user_lines, unsigned idle_s)
 	char text[256], reason[160];
 	snprintf(text, sizeof(text),
 		 "set cli_port %u\nset cli_idle_timeout %u\nset cli_max_connections 3\n"
-		 "set l2tp_secret hunter2\n",
-		 free_port(), idle_s);
+		 "set l2tp_secret hunter2\nset cli_bind_address %s\n",
+		 free_port(), idle_s, have_namespace ? "0.0.0.0" : "127.0.0.1");
 	test_alloc_init(&memory);
 	conf = conf_load(&memory.alloc, span_str(text),
 			 &(struct conf_report){.say = ignore_report});
@@ -281,11 +285,14 @@ struct terminal {
 	char text[65536]; /* since the last prompt */
 };
 
+enum { REMOTE = 0x0A010101 }; /* our other address, 10.1.1.1 */
+static bool remote;	      /* use it */
+
 static void dial(struct terminal *t)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET,
 				 .sin_port = htons((uint16_t)conf->cli_port),
-				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+				 .sin_addr.s_addr = htonl(remote ? REMOTE : INADDR_LOOPBACK)};
 	t->fd = socket(AF_INET, SOCK_STREAM, 0);
 	t->n = 0;
 	assert_int_equal(connect(t->fd, (struct sockaddr *)&at, sizeof(at)), 0);
@@ -323,10 +330,10 @@ static void assert_shows(const char *text, const char *what)
 		fail_msg("\"%s\" is not in:\n%s", what, text);
 }
 
-static unsigned lines_of(const char *text)
+static unsigned count_of(const char *text, const char *what)
 {
 	unsigned n = 0;
-	for (; (text = strchr(text, '\n')); text++)
+	for (; (text = strstr(text, what)); text++)
 		n++;
 	return n;
 }
@@ -369,8 +376,8 @@ static void listings_are_whole(void **state)
 	assert_shows(text, "SID LkToSID  TID Username");
 	assert_shows(text, "user0 ");
 	assert_shows(text, "user199 ");
-	assert_int_equal(lines_of(text), 1 + 1 + SESSIONS); /* echo and header */
-	assert_int_equal(lines_of(run("show users")), 1 + SESSIONS);
+	assert_int_equal(count_of(text, "(L)192.0.2.1"), SESSIONS);
+	assert_int_equal(count_of(run("show users"), "\r\nuser"), SESSIONS);
 	assert_shows(run("show session | count"), "201\r\n");
 	assert_shows(run("show tunnels"), "   7               (null)            192.0.2.1   Open");
 	assert_shows(run("show pool"), "Used: 0");
@@ -465,6 +472,63 @@ static void the_enable_password_is_asked_for(void **state)
 	stop();
 }
 
+/* From another address than 127.0.0.1, within our own network namespace. */
+static void a_remote_connection_needs_a_login(void **state)
+{
+	(void)state;
+	static const char *const users[] = {"fred:{crypt}$1$aa$xJg7NtMUmGu7nPzLq1Vm41",
+					    "joe:secret", "enable:sesame", NULL};
+	if (!have_namespace)
+		skip();
+	start(users, 600);
+	remote = true;
+	dial(&terminal);
+	assert_true(read_until(&terminal, "Username: "));
+	type(&terminal, "joe", "Password: ");
+	assert_shows(type(&terminal, "wrong", "Username: "), "Access denied");
+	type(&terminal, "enable", "Password: ");
+	assert_shows(type(&terminal, "sesame", "Username: "), "Access denied");
+	type(&terminal, "joe", "Password: ");
+	run("secret");
+	type(&terminal, "enable", "Password: ");
+	run_privileged("sesame");
+	close(terminal.fd);
+
+	/* After the third wrong password the connection is closed. */
+	dial(&terminal);
+	assert_true(read_until(&terminal, "Username: "));
+	for (unsigned i = 0; i < 2; i++) {
+		type(&terminal, "joe", "Password: ");
+		type(&terminal, "wrong", "Username: ");
+	}
+	type(&terminal, "joe", "Password: ");
+	write(terminal.fd, "wrong\r\n", 7);
+	while (read_until(&terminal, "never"))
+		;
+	close(terminal.fd);
+	remote = false;
+	stop();
+}
+
+static void a_remote_connection_is_closed_without_users(void **state)
+{
+	(void)state;
+	static const char *const only_enable[] = {"enable:sesame", NULL};
+	if (!have_namespace)
+		skip();
+	remote = true;
+	start(NULL, 600);
+	dial(&terminal);
+	assert_false(read_until(&terminal, ": "));
+	close(terminal.fd);
+	cli_server_update(server, conf, users_of(only_enable));
+	dial(&terminal);
+	assert_false(read_until(&terminal, ": "));
+	close(terminal.fd);
+	remote = false;
+	stop();
+}
+
 static void an_idle_connection_is_closed(void **state)
 {
 	(void)state;
@@ -502,8 +566,26 @@ static void an_address_in_use_is_reported(void **state)
 	start(NULL, 600);
 	struct cli_env env = {.requests = queue};
 	assert_null(cli_server_start(&env, conf, NULL, reason));
-	assert_non_null(strstr(reason, "cannot listen on 127.0.0.1:"));
+	assert_non_null(strstr(reason, "cannot listen on "));
 	stop();
+}
+
+/* A network of our own, with an address beside 127.0.0.1. */
+static bool enter_namespace(void)
+{
+	struct ifreq r = {.ifr_name = "lo"};
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(REMOTE)};
+
+	if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+		return false;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	r.ifr_flags = IFF_UP | IFF_LOOPBACK;
+	bool ok = ioctl(fd, SIOCSIFFLAGS, &r) == 0;
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "lo:1");
+	memcpy(&r.ifr_addr, &at, sizeof(at));
+	ok = ok && ioctl(fd, SIOCSIFADDR, &r) == 0;
+	close(fd);
+	return ok;
 }
 
 int main(void)
@@ -515,9 +597,12 @@ int main(void)
 		cmocka_unit_test(only_the_privileged_change_things),
 		cmocka_unit_test(cleared_counters_start_at_zero),
 		cmocka_unit_test(the_enable_password_is_asked_for),
+		cmocka_unit_test(a_remote_connection_needs_a_login),
+		cmocka_unit_test(a_remote_connection_is_closed_without_users),
 		cmocka_unit_test(an_idle_connection_is_closed),
 		cmocka_unit_test(connections_are_limited_and_stopped),
 		cmocka_unit_test(an_address_in_use_is_reported),
 	};
+	have_namespace = enter_namespace();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
