@@ -11,7 +11,6 @@ LOADGEN=${LOADGEN:-$TOP/build/release/bench/loadgen}
 TUNNEL_SECRET=tunnel-secret
 RADIUS_SECRET=radius-secret
 POOL=198.18.0.0/16		# addresses from here are the daemon's to give
-STATIC_NET=203.0.113.0/24	# addresses from here come with the subscriber
 GATEWAY_IP=203.0.113.1
 DNS_1=198.51.100.53
 DNS_2=198.51.100.54
@@ -124,7 +123,7 @@ radius_start() {
 	mkdir -p "$dir"
 	cp "$users" "$dir/users"
 	: >"$dir/acct_users"
-	echo '$INCLUDE /usr/share/freeradius/dictionary' >"$dir/dictionary"
+	printf '%s /usr/share/freeradius/dictionary\n' "\$INCLUDE" >"$dir/dictionary"
 	radius_conf "$dir" "$address" >"$dir/radiusd.conf"
 	start_in "$NS_NET" "$dir/out" freeradius -d "$dir" -f -l "$dir/log"
 	wait_for 15 radius_answers "$address" "$STARTED" || bail "FreeRADIUS: $(tail -n 2 "$dir/log" "$dir/out" | tr '\n' ' ')"
