@@ -96,6 +96,8 @@ calls() {
 		n = split("strcpy strcat sprintf vsprintf gets atoi atol atoll rand srand random drand48 " \
 			"time gettimeofday localtime gmtime ctime strtok alloca setjmp longjmp system popen " \
 			"inet_addr inet_ntoa inet_aton tmpnam mktemp usleep", call, " ")
+		# The wall clock, for the eyes of people.
+		named["control/cli.c:time"] = named["control/cli_cmd.c:time"] = 1
 	}
 	{
 		split($0, part, ":"); where = part[1] ":" part[2]; code = substr($0, length(where) + 2)
@@ -104,7 +106,7 @@ calls() {
 			while (match(rest, "(^|[^A-Za-z0-9_])" call[i] "[ \t]*\\(")) {
 				before = substr(rest, 1, RSTART)
 				# A member of a struct (env->random) and a declaration of one are not the call.
-				if (before !~ /(->|\.)$/ && before !~ /\(\*$/) {
+				if (before !~ /(->|\.)$/ && before !~ /\(\*$/ && !((part[1] ":" call[i]) in named)) {
 					print where ": " call[i] "() is not used here"; found = 1
 				}
 				rest = substr(rest, RSTART + RLENGTH)
