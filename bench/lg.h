@@ -214,7 +214,7 @@ void lg_traffic_core_rx(struct lg *g, const struct sockaddr_in *from, struct spa
 
 struct lg_watch {
 	nsec at;
-	uint64_t process_ns, core_ns; /* CPU time of the process; busy time of its CPU */
+	uint64_t process_ns, core_ns; /* CPU time of the process; time its CPU was not idle */
 	uint64_t rss_kb;
 };
 

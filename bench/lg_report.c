@@ -23,8 +23,8 @@ static uint64_t ticks_ns(uint64_t ticks)
 	return ticks * UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
-/* User and system time of all threads (fields 14 and 15 of /proc/PID/stat). */
-static uint64_t process_ns(int pid)
+/* User and system time of all threads, in ticks (fields 14 and 15 of /proc/PID/stat). */
+static uint64_t process_ticks_ns(int pid)
 {
 	char path[64], line[1024];
 	unsigned long long user = 0, system = 0;
@@ -40,8 +40,42 @@ static uint64_t process_ns(int pid)
 	return ticks_ns(user + system);
 }
 
-/* Everything but idle and waiting on one CPU. */
-static uint64_t core_ns(int cpu)
+/* Time on a CPU of one thread; 0 when this kernel does not tell. */
+static uint64_t thread_ns(int pid, const char *thread)
+{
+	char path[300];
+	unsigned long long ns = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", pid, thread);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu", &ns) != 1)
+		ns = 0;
+	fclose(f);
+	return ns;
+}
+
+/* CPU time of all threads that live: in nanoseconds if possible, else in ticks. */
+static uint64_t process_ns(int pid)
+{
+	char path[64];
+	uint64_t sum = 0;
+	struct dirent *e;
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	DIR *d = opendir(path);
+	while (d && (e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.')
+			sum += thread_ns(pid, e->d_name);
+	if (d)
+		closedir(d);
+	return sum ? sum : process_ticks_ns(pid);
+}
+
+/*
+ * A clock that stands still while one CPU is idle. Taken from the idle and I/O-wait times, which
+ * the kernel measures: the busy ones are sampled at ticks, and miss what is shorter.
+ */
+static uint64_t core_ns(int cpu, nsec now)
 {
 	char line[512], name[16];
 	uint64_t busy = 0;
@@ -50,12 +84,11 @@ static uint64_t core_ns(int cpu)
 		return 0;
 	snprintf(name, sizeof(name), "cpu%d ", cpu);
 	while (fgets(line, sizeof(line), f)) {
-		unsigned long long v[8] = {0};
+		unsigned long long idle, wait;
 		if (strncmp(line, name, strlen(name)) != 0)
 			continue;
-		if (sscanf(line, "%*s %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2],
-			   &v[3], &v[4], &v[5], &v[6], &v[7]) >= 7)
-			busy = ticks_ns(v[0] + v[1] + v[2] + v[5] + v[6]);
+		if (sscanf(line, "%*s %*u %*u %*u %llu %llu", &idle, &wait) == 2)
+			busy = (uint64_t)now.ns - ticks_ns(idle + wait);
 		break;
 	}
 	fclose(f);
@@ -86,7 +119,7 @@ void lg_watch_read(const struct lg *g, struct lg_watch *w)
 		w->rss_kb = rss_kb(c->watch_pid);
 	}
 	if (c->watch_cpu >= 0)
-		w->core_ns = core_ns(c->watch_cpu);
+		w->core_ns = core_ns(c->watch_cpu, w->at);
 }
 
 static double per_unit(uint64_t ns, uint64_t per)

@@ -7,7 +7,7 @@
 enum {
 	PARAMS_MAX = 12,
 	TUNNEL_WAIT_S = 70,
-	INFLIGHT = 256,
+	INFLIGHT = 64,
 	DIALS_PER_TURN = 64,
 };
 
@@ -334,6 +334,64 @@ static int step_traffic(struct lg *g, struct params *p)
 	return status;
 }
 
+/* ---- search: the highest rate without loss ----------------------------------------------------
+ */
+
+static double loss_of(const struct lg_stats *s)
+{
+	uint64_t sent = s->upward.sent + s->downward.sent;
+	uint64_t got = s->upward.received + s->downward.received;
+	return sent > got ? (double)(sent - got) / (double)sent : 0;
+}
+
+/* Halves the interval between a rate that was carried and one that was not, as RFC 2544 26.1. */
+static int step_search(struct lg *g, struct params *p)
+{
+	struct lg_watch before, after, best_before = {0}, best_after = {0};
+	struct lg_load load;
+	double low = 0, high = param_number(p, "high", 1000000);
+	double allowed = param_number(p, "loss", 0.002);
+	unsigned tries = (unsigned)param_number(p, "tries", 9);
+	uint64_t packets = 0;
+
+	if (!load_parse(p, &load) || g->core < 0)
+		return 2;
+	load.seconds = param_number(p, "seconds", 1);
+	for (unsigned i = 0; i < tries && !g->stop; i++) {
+		load.rate = (low + high) / 2;
+		stats_begin(g, &before);
+		if (!lg_traffic_run(g, &load))
+			return 1;
+		lg_watch_read(g, &after);
+		bool kept_up = (double)(g->stats.upward.sent + g->stats.downward.sent) >=
+			       load.rate * load.seconds * 0.97;
+		bool carried = loss_of(&g->stats) <= allowed && kept_up;
+		if (g->conf.verbose)
+			lg_say("  search: %.0f/s: loss %.3f%%%s", load.rate,
+			       100 * loss_of(&g->stats), kept_up ? "" : ", not reached");
+		if (!carried) {
+			high = load.rate;
+			continue;
+		}
+		low = load.rate;
+		packets = g->stats.upward.received + g->stats.downward.received;
+		best_before = before;
+		best_after = after;
+	}
+	json_t *o = json_pack("{s:s,s:s,s:I,s:f,s:f,s:I,s:I,s:o}", "step", "search", "dir",
+			      param(p, "dir", "both"), "size", (json_int_t)load.size, "loss",
+			      allowed, "rate", low, "burst", (json_int_t)load.burst, "sessions",
+			      (json_int_t)(load.sessions ? load.sessions : g->sessions_up), "watch",
+			      lg_watch_json(&best_before, &best_after, "packet", packets));
+	lg_say("search: %s, %s bytes: %.0f packets/s per direction with at most %.2f%% loss",
+	       param(p, "dir", "both"), param(p, "size", "64"), low, 100 * allowed);
+	add_common(g, o);
+	lg_report(g, o);
+	return low <= 0;
+}
+
+/* ---- ping ------------------------------------------------------------------------------------ */
+
 static int step_ping(struct lg *g, struct params *p)
 {
 	struct lg_watch before;
@@ -506,6 +564,7 @@ static const struct step steps[] = {
 	{"up", " sessions rate inflight timeout ", step_up},
 	{"hold", " seconds redial ", step_hold},
 	{"traffic", " dir size rate seconds sessions burst chunk ", step_traffic},
+	{"search", " dir size seconds sessions burst chunk high loss tries ", step_search},
 	{"ping", " rate seconds ", step_ping},
 	{"churn", " rate seconds how inflight ", step_churn},
 	{"down", " how timeout ", step_down},

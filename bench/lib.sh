@@ -163,7 +163,8 @@ dut_start() {
 		CONFIG
 		lib=$(dirname "$(find "$OLD_ROOT" -name 'libcli.so*' | head -1)")
 		[ -d /etc/l2tpns ] || { mkdir /etc/l2tpns && MADE_DIRS="$MADE_DIRS /etc/l2tpns"; }
-		ip netns exec "$NS_LNS" sh -c "ip route replace 239.0.0.0/8 dev lo; ip link set lo multicast on
+		# a session of its own: at its end the original sends SIGTERM to its whole process group
+		setsid ip netns exec "$NS_LNS" sh -c "ip route replace 239.0.0.0/8 dev lo; ip link set lo multicast on
 			mount --make-rprivate / && mount --bind '$etc' /etc/l2tpns
 			LD_LIBRARY_PATH='$lib' exec taskset -c $LNS_CPU \
 				'$OLD_ROOT/usr/sbin/l2tpns' -c /etc/l2tpns/startup-config" \
@@ -175,7 +176,7 @@ dut_start() {
 			set users_file "$etc/users"
 			set ip_pool_file "$etc/ip_pool"
 		CONFIG
-		ip netns exec "$NS_LNS" taskset -c "$LNS_CPU" "$OURS" -c "$etc/startup-config" \
+		setsid ip netns exec "$NS_LNS" taskset -c "$LNS_CPU" "$OURS" -c "$etc/startup-config" \
 			>"$OUT/new.out" 2>&1 </dev/null &
 	fi
 	DUT_PID=$!
