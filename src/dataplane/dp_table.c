@@ -615,6 +615,13 @@ void dp_table_turn_own(struct dp_tables *t, unsigned self)
 	release(t, s, dp_retire_turn(&s->retire));
 }
 
+bool dp_table_waits_own(const struct dp_tables *t, unsigned self)
+{
+	const struct table_shard *s = &t->shards[self];
+
+	return s->retire.under_way || s->retire.open || s->retire.open_wanted || s->old;
+}
+
 /* ---- readers --------------------------------------------------------------------------------- */
 
 const struct dp_session *dp_session_find_rcu(const struct dp_tables *t, uint16_t tid, uint16_t sid)

@@ -77,6 +77,8 @@ bool dp_slot_gone_own(struct dp_tables *t, unsigned self, uint32_t slot);
 void dp_slot_free_own(struct dp_tables *t, unsigned self, uint32_t slot);
 /* Once per turn of the owner: frees replaced records whose grace period is over. */
 void dp_table_turn_own(struct dp_tables *t, unsigned self);
+/* True while something waits for a grace period: call dp_table_turn_own again soon. */
+bool dp_table_waits_own(const struct dp_tables *t, unsigned self);
 
 /* Readers, under RCU. NULL when there is none. */
 const struct dp_session *dp_session_find_rcu(const struct dp_tables *t, uint16_t tid, uint16_t sid);

@@ -1,1 +1,230 @@
-typedef int empty_unit;
+#include "dataplane/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/rcu.h"
+
+enum {
+	/* What an epoll event is about: sockets have their index. */
+	EVENT_TUN = DP_LOCALS_MAX,
+	EVENT_MAIL,
+	EVENTS_MAX,
+
+	WAIT_MAX_MS = 1000,
+	WAIT_GRACE_MS = 2, /* while something waits for a grace period */
+	WAIT_RING_MS = 1,  /* while messages wait for room in a ring */
+};
+
+static nsec clock_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (nsec){NSEC_S(ts.tv_sec) + ts.tv_nsec};
+}
+
+/* ---- one turn -------------------------------------------------------------------------------- */
+
+static void take_conf(struct worker *w)
+{
+	const struct worker_conf *conf = rcu_get(&w->common->conf);
+
+	if (conf == w->conf)
+		return;
+	w->conf = conf;
+	w->world.conf = &conf->shard.dp;
+	tunnel_shard_conf(w->tunnels, &conf->shard);
+	session_shard_conf(w->sessions, &conf->shard);
+	/* Pairs with the acquire in dp.c: the older one is not looked at any more. */
+	atomic_store_explicit(&w->conf_number, conf->number, memory_order_release);
+}
+
+static void report(struct worker *w)
+{
+	atomic_store_explicit(&w->n_sessions, session_shard_count(w->sessions),
+			      memory_order_relaxed);
+	atomic_store_explicit(&w->n_tunnels, tunnel_shard_count(w->tunnels), memory_order_relaxed);
+	atomic_store_explicit(&w->busy, tunnel_shard_busy(w->tunnels), memory_order_relaxed);
+}
+
+static bool receive(struct worker *w, const struct epoll_event *events, int n)
+{
+	bool any = false;
+
+	for (int i = 0; i < n; i++) {
+		uint32_t what = events[i].data.u32;
+		if (what < DP_LOCALS_MAX)
+			any |= worker_receive(w, w->udp[what]);
+		else if (what == EVENT_TUN)
+			any |= worker_receive_tun(w);
+	}
+	return any;
+}
+
+static void flush(struct worker *w)
+{
+	for (unsigned i = 0; i < w->common->n_locals; i++)
+		io_udp_flush(w->udp[i]);
+	mail_flush(w->common->mail, w->self);
+}
+
+/* Handles what came and what is due; *next: when to be called again at the latest. */
+static bool turn(struct worker *w, const struct epoll_event *events, int n, nsec *next)
+{
+	bool any;
+
+	w->now = clock_now();
+	w->world.now = w->now;
+	take_conf(w);
+	any = worker_receive_mail(w);
+	if (mail_waiting(w->common->mail, w->self) < MAIL_PRESSURE)
+		any |= receive(w, events, n);
+	else
+		sched_yield(); /* the others must empty their rings first */
+	*next = nsec_min(tunnel_shard_turn(w->tunnels, w->now),
+			 session_shard_turn(w->sessions, w->now));
+	dp_table_turn_own(w->common->tables, w->self);
+	flush(w);
+	report(w);
+	return any;
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+static int wait_ms(const struct worker *w, nsec next)
+{
+	int64_t ms = WAIT_MAX_MS;
+
+	if (!nsec_is_never(next)) {
+		int64_t left = nsec_sub(next, w->now);
+		ms = left <= 0 ? 0 : (left + NSEC_MS(1) - 1) / NSEC_MS(1);
+	}
+	if (ms > WAIT_MAX_MS)
+		ms = WAIT_MAX_MS;
+	if (dp_table_waits_own(w->common->tables, w->self) && ms > WAIT_GRACE_MS)
+		ms = WAIT_GRACE_MS;
+	if (mail_waiting(w->common->mail, w->self) && ms > WAIT_RING_MS)
+		ms = WAIT_RING_MS;
+	return (int)ms;
+}
+
+static int poll_now(struct worker *w, struct epoll_event *events)
+{
+	rcu_quiescent();
+	return epoll_wait(w->epoll_fd, events, EVENTS_MAX, 0);
+}
+
+/* Sleeps until something comes or is due. Readers that sleep hold no pointers. */
+static int wait_for_work(struct worker *w, struct epoll_event *events, int ms)
+{
+	if (!mail_sleep(w->common->mail, w->self))
+		return poll_now(w, events);
+	rcu_offline();
+	int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, ms);
+	rcu_online();
+	mail_awake(w->common->mail, w->self);
+	return n;
+}
+
+static void *run(void *arg)
+{
+	struct worker *w = arg;
+	struct epoll_event events[EVENTS_MAX];
+	nsec next;
+	int n = 0;
+
+	rcu_thread_start();
+	while (!atomic_load_explicit(&w->common->stopping, memory_order_acquire)) {
+		bool any = turn(w, events, n, &next);
+		int ms = any ? 0 : wait_ms(w, next);
+		n = ms == 0 ? poll_now(w, events) : wait_for_work(w, events, ms);
+	}
+	flush(w);
+	rcu_thread_stop();
+	return NULL;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static bool watch(struct worker *w, int fd, uint32_t what)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.u32 = what};
+
+	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0;
+}
+
+static bool watch_all(struct worker *w)
+{
+	bool ok = watch(w, io_tun_fd(w->tun), EVENT_TUN) &&
+		  watch(w, mail_fd(w->common->mail, w->self), EVENT_MAIL);
+
+	for (unsigned i = 0; ok && i < w->common->n_locals; i++)
+		ok = watch(w, io_udp_fd(w->udp[i]), i);
+	return ok;
+}
+
+bool worker_init(struct worker *w)
+{
+	struct worker_common *c = w->common;
+
+	w->now = clock_now();
+	w->conf = rcu_get(&c->conf);
+	atomic_store_explicit(&w->conf_number, w->conf->number, memory_order_relaxed);
+	w->world = (struct dp_world){
+		.tables = c->tables,
+		.routes = c->routes,
+		.conf = &w->conf->shard.dp,
+		.counters = &w->counters,
+		.self = w->self,
+		.n_workers = c->n_workers,
+		.now = w->now,
+	};
+	worker_env_init(w);
+	w->tunnels = tunnel_shard_new(&w->env, &w->conf->shard, w->now);
+	w->sessions = session_shard_new(&w->env, &w->conf->shard, w->now);
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	return w->tunnels && w->sessions && w->epoll_fd >= 0 && watch_all(w);
+}
+
+void worker_fini(struct worker *w)
+{
+	if (w->sessions)
+		session_shard_free(w->sessions);
+	if (w->tunnels)
+		tunnel_shard_free(w->tunnels);
+	if (w->epoll_fd >= 0)
+		close(w->epoll_fd);
+	for (unsigned i = 0; i < DP_LOCALS_MAX; i++)
+		io_udp_close(w->udp[i]);
+	io_tun_close(w->tun);
+}
+
+/* Signals are for the control thread. */
+bool worker_start(struct worker *w)
+{
+	sigset_t all, before;
+	char name[16];
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int error = pthread_create(&w->thread, NULL, run, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error) {
+		errno = error;
+		return false;
+	}
+	snprintf(name, sizeof(name), "worker%u", w->self);
+	pthread_setname_np(w->thread, name);
+	return true;
+}
+
+void worker_join(struct worker *w)
+{
+	pthread_join(w->thread, NULL);
+}

@@ -1,0 +1,399 @@
+#include "dataplane/dp.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/rcu.h"
+#include "dataplane/steer.h"
+#include "dataplane/tun.h"
+#include "dataplane/worker.h"
+
+enum { TURN_MS = 100, TURN_WAITING_MS = 1 };
+
+enum steering {
+	STEER_NONE,    /* one worker */
+	STEER_SESSION, /* the BPF program; no GRO, since merging ignores session ids */
+	STEER_ADDRESS, /* the kernel's hash over addresses and ports; GRO */
+	STEER_FAILED,  /* wanted the program, could not have it: wrong owners hand over */
+};
+
+struct dp {
+	struct worker_common common; /* first: workers know only this part */
+	struct worker *workers;
+	struct tun tun;
+	enum io_backend backend;
+	struct io_features features;
+	enum steering steering;
+	uint64_t conf_number;
+	unsigned running;      /* threads */
+	bool draining;	       /* control is taking messages */
+	struct counters waits; /* of control's sending side; not shown */
+};
+
+static void say(const struct dp *dp, enum log_level level, const char *what, const char *why)
+{
+	char line[LOG_LINE_MAX];
+
+	snprintf(line, sizeof(line), "%s%s%s", what, why ? ": " : "", why ? why : "");
+	dp->common.log(dp->common.log_ctx, level, 0, 0, line);
+}
+
+/* ---- configuration --------------------------------------------------------------------------- */
+
+bool dp_set_conf(struct dp *dp, const struct shard_conf *conf)
+{
+	struct worker_conf *c = alloc_get(dp->common.alloc, sizeof(*c));
+
+	if (!c)
+		return false;
+	c->shard = *conf;
+	c->number = ++dp->conf_number;
+	c->older = rcu_get(&dp->common.conf);
+	rcu_set(&dp->common.conf, c);
+	for (unsigned i = 0; i < dp->running; i++)
+		mail_kick(dp->common.mail, i);
+	return true;
+}
+
+static bool all_use(const struct dp *dp, uint64_t number)
+{
+	for (unsigned i = 0; i < dp->running; i++)
+		if (atomic_load_explicit(&dp->workers[i].conf_number, memory_order_acquire) <
+		    number)
+			return false;
+	return true;
+}
+
+static void conf_free(struct dp *dp, struct worker_conf *c)
+{
+	for (struct worker_conf *older; c; c = older) {
+		older = c->older;
+		alloc_put(dp->common.alloc, c, sizeof(*c));
+	}
+}
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+static enum steering choose_steering(const char *name, unsigned n_workers)
+{
+	if (n_workers == 1)
+		return STEER_NONE;
+	return strcmp(name, "session") == 0 ? STEER_SESSION : STEER_ADDRESS;
+}
+
+static bool open_tun(struct dp *dp, const struct dp_start_conf *c, char *why, size_t why_n)
+{
+	struct tun_conf t = {
+		.name = c->tun_name,
+		.n_queues = c->n_workers,
+		.features = io_backend_features(dp->backend),
+		.mtu = c->tun_mtu,
+		.n_addrs = c->n_tun_addrs,
+		.addrs = c->tun_addrs,
+	};
+
+	/* Super-packets from the TUN device are not cut yet. */
+	t.features.tun_tso = t.features.tun_uso = false;
+	dp->features = t.features;
+	return tun_open(&dp->tun, &t, why, why_n);
+}
+
+/* With "auto" each plainer way is tried after the one before was refused. */
+static bool choose_backend(struct dp *dp, const struct dp_start_conf *c)
+{
+	char why[LOG_LINE_MAX / 2] = "unknown";
+	bool automatic;
+
+	if (!io_backend_parse(c->io_backend, &dp->backend, &automatic)) {
+		say(dp, LOG_CRITICAL, "no such io_backend", c->io_backend);
+		return false;
+	}
+	while (!open_tun(dp, c, why, sizeof(why))) {
+		if (!automatic || dp->backend + 1 == IO_BACKENDS) {
+			say(dp, LOG_CRITICAL, "cannot open the TUN device", why);
+			return false;
+		}
+		dp->backend++;
+	}
+	return true;
+}
+
+static bool open_queues(struct dp *dp)
+{
+	while (dp->tun.n) {
+		unsigned i = dp->tun.n - 1;
+		struct worker *w = &dp->workers[i];
+		w->tun = io_tun_open(dp->common.alloc, &w->counters, dp->tun.fds[i], dp->features);
+		if (!w->tun)
+			return false;
+		dp->tun.n--; /* the descriptor is the queue's now */
+	}
+	return true;
+}
+
+static bool open_socket(struct dp *dp, const struct dp_start_conf *c, unsigned worker,
+			unsigned local)
+{
+	struct worker *w = &dp->workers[worker];
+	struct io_udp_conf u = {
+		.alloc = c->alloc,
+		.counters = &w->counters,
+		.bind = c->locals[local],
+		.local = (uint8_t)local,
+		.gro = dp->features.udp_offload && dp->steering != STEER_SESSION,
+		.gso = dp->features.udp_offload,
+	};
+	char text[SOCK_ADDR_TEXT], line[SOCK_ADDR_TEXT + 64];
+
+	if (u.bind.port == 0)
+		u.bind.port = DP_L2TP_PORT;
+	w->udp[local] = io_udp_open(&u);
+	if (w->udp[local])
+		return true;
+	snprintf(line, sizeof(line), "cannot open the L2TP socket %s",
+		 sock_addr_text(&u.bind, text));
+	say(dp, LOG_CRITICAL, line, strerror(errno));
+	return false;
+}
+
+/* The program's result is an index in the order of bind(): all sockets of one address, worker by
+ * worker, before the next address. */
+static bool open_sockets(struct dp *dp, const struct dp_start_conf *c)
+{
+	for (unsigned local = 0; local < c->n_locals; local++) {
+		for (unsigned i = 0; i < c->n_workers; i++)
+			if (!open_socket(dp, c, i, local))
+				return false;
+		if (dp->steering == STEER_SESSION &&
+		    !steer_attach(io_udp_fd(dp->workers[0].udp[local]), c->n_workers)) {
+			say(dp, LOG_WARN, "no steering by session id, workers hand packets over",
+			    strerror(errno));
+			dp->steering = STEER_FAILED;
+		}
+	}
+	return true;
+}
+
+static bool make_workers(struct dp *dp, const struct dp_start_conf *c)
+{
+	size_t bytes = c->n_workers * sizeof(*dp->workers);
+
+	dp->workers = aligned_alloc(64, bytes);
+	if (!dp->workers)
+		return false;
+	memset(dp->workers, 0, bytes);
+	for (unsigned i = 0; i < c->n_workers; i++) {
+		dp->workers[i].common = &dp->common;
+		dp->workers[i].self = i;
+		dp->workers[i].epoll_fd = -1;
+	}
+	dp->common.workers = dp->workers;
+	return true;
+}
+
+static bool make_tables(struct dp *dp, const struct dp_start_conf *c)
+{
+	dp->common.tables = dp_tables_new(c->alloc, c->n_workers);
+	dp->common.routes = dp_routes_new(c->alloc);
+	dp->common.mail = mail_new(c->alloc, c->n_workers);
+	return dp->common.tables && dp->common.routes && dp->common.mail &&
+	       dp_set_conf(dp, c->shard) && make_workers(dp, c);
+}
+
+static bool start_workers(struct dp *dp)
+{
+	for (unsigned i = 0; i < dp->common.n_workers; i++)
+		if (!worker_init(&dp->workers[i])) {
+			say(dp, LOG_CRITICAL, "cannot set up a worker", strerror(errno));
+			return false;
+		}
+	for (; dp->running < dp->common.n_workers; dp->running++)
+		if (!worker_start(&dp->workers[dp->running])) {
+			say(dp, LOG_CRITICAL, "cannot start a worker", strerror(errno));
+			return false;
+		}
+	return true;
+}
+
+static bool start(struct dp *dp, const struct dp_start_conf *c)
+{
+	dp->steering = choose_steering(c->steering, c->n_workers);
+	if (!make_tables(dp, c)) {
+		say(dp, LOG_CRITICAL, "out of memory for workers", NULL);
+		return false;
+	}
+	return choose_backend(dp, c) && open_queues(dp) && open_sockets(dp, c) && start_workers(dp);
+}
+
+struct dp *dp_start(const struct dp_start_conf *c)
+{
+	LNS_ASSERT(c->n_workers >= 1 && c->n_workers <= LNS_WORKERS_MAX);
+	LNS_ASSERT(c->n_locals >= 1 && c->n_locals <= DP_LOCALS_MAX);
+	struct dp *dp = aligned_alloc(64, (sizeof(*dp) + 63) / 64 * 64);
+
+	if (!dp)
+		return NULL;
+	memset(dp, 0, sizeof(*dp));
+	dp->common.alloc = c->alloc;
+	dp->common.n_workers = c->n_workers;
+	dp->common.n_locals = c->n_locals;
+	dp->common.log = c->log;
+	dp->common.log_ctx = c->log_ctx;
+	dp->draining = true; /* so that control looks before it sleeps for the first time */
+	if (start(dp, c)) {
+		dp_control_next(dp, &(unsigned){0});
+		return dp;
+	}
+	dp_stop(dp);
+	return NULL;
+}
+
+void dp_stop(struct dp *dp)
+{
+	atomic_store_explicit(&dp->common.stopping, true, memory_order_release);
+	for (unsigned i = 0; i < dp->running; i++)
+		mail_kick(dp->common.mail, i);
+	while (dp->running)
+		worker_join(&dp->workers[--dp->running]);
+	for (unsigned i = 0; dp->workers && i < dp->common.n_workers; i++)
+		worker_fini(&dp->workers[i]);
+	tun_close(&dp->tun);
+	mail_free(dp->common.mail);
+	dp_routes_free(dp->common.routes);
+	dp_tables_free(dp->common.tables);
+	conf_free(dp, rcu_get(&dp->common.conf));
+	free(dp->workers);
+	free(dp);
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+void dp_post(struct dp *dp, unsigned w, const struct msg *m)
+{
+	struct mail *mail = dp->common.mail;
+
+	LNS_ASSERT(w < dp->common.n_workers);
+	mail_send(mail, mail_control(mail), w, m, span_of(NULL, 0), &dp->waits);
+	mail_flush(mail, mail_control(mail));
+}
+
+int dp_control_fd(const struct dp *dp)
+{
+	return mail_fd(dp->common.mail, mail_control(dp->common.mail));
+}
+
+const struct msg *dp_control_next(struct dp *dp, unsigned *worker)
+{
+	struct mail *mail = dp->common.mail;
+	unsigned self = mail_control(mail);
+	const struct msg *m;
+
+	if (!dp->draining)
+		mail_awake(mail, self);
+	dp->draining = true;
+	do {
+		m = mail_next(mail, self, worker);
+		if (m)
+			return m;
+	} while (!mail_sleep(mail, self));
+	dp->draining = false;
+	return NULL;
+}
+
+nsec dp_turn(struct dp *dp, nsec now)
+{
+	struct worker_conf *c = rcu_get(&dp->common.conf);
+
+	if (c->older && all_use(dp, c->number)) {
+		conf_free(dp, c->older);
+		c->older = NULL;
+	}
+	dp_routes_turn_own(dp->common.routes);
+	bool waiting = mail_flush(dp->common.mail, mail_control(dp->common.mail)) != 0;
+	return nsec_add(now, NSEC_MS(waiting ? TURN_WAITING_MS : TURN_MS));
+}
+
+/* ---- what control may know ------------------------------------------------------------------- */
+
+struct dp_tables *dp_tables(struct dp *dp)
+{
+	return dp->common.tables;
+}
+struct dp_routes *dp_routes(struct dp *dp)
+{
+	return dp->common.routes;
+}
+const struct counters *dp_counters(const struct dp *dp, unsigned w)
+{
+	LNS_ASSERT(w < dp->common.n_workers);
+	return &dp->workers[w].counters;
+}
+unsigned dp_n_workers(const struct dp *dp)
+{
+	return dp->common.n_workers;
+}
+
+uint32_t dp_sessions(const struct dp *dp)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < dp->common.n_workers; i++)
+		n += atomic_load_explicit(&dp->workers[i].n_sessions, memory_order_relaxed);
+	return n;
+}
+
+uint32_t dp_tunnels(const struct dp *dp)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < dp->common.n_workers; i++)
+		n += atomic_load_explicit(&dp->workers[i].n_tunnels, memory_order_relaxed);
+	return n;
+}
+
+bool dp_busy(struct dp *dp)
+{
+	const struct mail *mail = dp->common.mail;
+	bool busy = mail_waiting(mail, mail_control(mail)) != 0;
+
+	for (unsigned i = 0; i < dp->common.n_workers; i++)
+		busy |= atomic_load_explicit(&dp->workers[i].busy, memory_order_relaxed);
+	for (unsigned i = 0; i <= dp->common.n_workers; i++)
+		busy |= !mail_is_empty(mail, i);
+	return busy;
+}
+
+const char *dp_backend_name(const struct dp *dp)
+{
+	return io_backend_name(dp->backend);
+}
+
+const char *dp_steering_name(const struct dp *dp)
+{
+	static const char *const names[] = {
+		[STEER_NONE] = "none",
+		[STEER_SESSION] = "session",
+		[STEER_ADDRESS] = "address",
+		[STEER_FAILED] = "hand-over",
+	};
+
+	return names[dp->steering];
+}
+
+const char *dp_tun_name(const struct dp *dp)
+{
+	return dp->tun.name;
+}
+unsigned dp_tun_ifindex(const struct dp *dp)
+{
+	return dp->tun.ifindex;
+}
+
+const char *dp_describe(const struct dp *dp, char *buf, size_t n)
+{
+	snprintf(buf, n, "%u worker%s, I/O %s, steering %s, %s", dp->common.n_workers,
+		 dp->common.n_workers == 1 ? "" : "s", dp_backend_name(dp), dp_steering_name(dp),
+		 dp->tun.name);
+	return buf;
+}

@@ -1,0 +1,136 @@
+#include "dataplane/io_tun.h"
+
+#include <errno.h>
+#include <linux/virtio_net.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "dataplane/dp_checksum.h"
+
+enum {
+	BATCH = 128,
+	SLOT = 4096,
+	ROOM = 64, /* before a packet: our header, or the virtio-net header while reading */
+	PACKET_MAX = SLOT - ROOM,
+};
+
+_Static_assert(ROOM >= (int)DP_HEADER_MAX && ROOM >= (int)IO_TUN_VNET_HEADER, "for either header");
+_Static_assert(BATCH <= (int)DP_BATCH, "one batch for the forwarding functions");
+
+struct io_tun {
+	const struct alloc *alloc;
+	struct counters *counters;
+	int fd;
+	struct io_features features;
+	uint8_t *memory; /* BATCH slots */
+	struct dp_packet packets[BATCH];
+};
+
+struct io_tun *io_tun_open(const struct alloc *a, struct counters *counters, int fd,
+			   struct io_features features)
+{
+	struct io_tun *t = alloc_get(a, sizeof(*t));
+	uint8_t *memory = alloc_get(a, BATCH * SLOT);
+
+	if (!t || !memory) {
+		alloc_put(a, t, sizeof(*t));
+		alloc_put(a, memory, BATCH * SLOT);
+		return NULL;
+	}
+	t->alloc = a;
+	t->counters = counters;
+	t->fd = fd;
+	t->features = features;
+	t->memory = memory;
+	return t;
+}
+
+void io_tun_close(struct io_tun *t)
+{
+	if (!t)
+		return;
+	close(t->fd);
+	alloc_put(t->alloc, t->memory, BATCH * SLOT);
+	alloc_put(t->alloc, t, sizeof(*t));
+}
+
+int io_tun_fd(const struct io_tun *t)
+{
+	return t->fd;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* The fields of a virtio-net header that reading needs (little endian on this device is native). */
+struct vnet {
+	uint8_t flags, gso_type;
+	uint16_t gso_size, csum_start, csum_offset;
+};
+
+static struct vnet vnet_decode(const uint8_t *bytes)
+{
+	struct virtio_net_hdr h;
+
+	_Static_assert(sizeof(h) == IO_TUN_VNET_HEADER, "as TUNSETVNETHDRSZ was told");
+	memcpy(&h, bytes, sizeof(h));
+	return (struct vnet){h.flags, h.gso_type, h.gso_size, h.csum_start, h.csum_offset};
+}
+
+/* Packets of veth devices and local senders come with checksums that hardware would finish. */
+static bool finish(struct dp_packet *p, const struct vnet *v)
+{
+	if (v->gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		return false;
+	return !(v->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ||
+	       dp_checksum_finish(p->p, p->n, v->csum_start, v->csum_offset);
+}
+
+/* Reads one packet into slot i; false: nothing there. *good: it is one to forward. */
+static bool read_one(struct io_tun *t, unsigned i, bool *good)
+{
+	size_t header = t->features.tun_vnet ? IO_TUN_VNET_HEADER : 0;
+	uint8_t *p = t->memory + (size_t)i * SLOT + ROOM;
+	ssize_t n = read(t->fd, p - header, PACKET_MAX + header);
+
+	if (n <= 0)
+		return false;
+	*good = (size_t)n > header;
+	t->packets[i] = (struct dp_packet){.p = p, .n = (size_t)n - (*good ? header : 0)};
+	if (*good && header) {
+		struct vnet v = vnet_decode(p - header);
+		*good = finish(&t->packets[i], &v);
+	}
+	if (!*good)
+		counter_drop(t->counters, DROP_TUN_FORMAT, 1);
+	return true;
+}
+
+unsigned io_tun_read(struct io_tun *t)
+{
+	unsigned n = 0;
+	bool good;
+
+	for (unsigned reads = 0; reads < BATCH && read_one(t, n, &good); reads++)
+		n += good;
+	return n;
+}
+
+const struct dp_packet *io_tun_packets(const struct io_tun *t)
+{
+	return t->packets;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+void io_tun_write(struct io_tun *t, struct span packet)
+{
+	static const uint8_t no_offload[IO_TUN_VNET_HEADER];
+	struct iovec iov[2] = {
+		{(void *)(uintptr_t)no_offload, sizeof(no_offload)},
+		{(void *)(uintptr_t)packet.p, packet.n},
+	};
+	bool vnet = t->features.tun_vnet;
+
+	if ((vnet ? writev(t->fd, iov, 2) : write(t->fd, packet.p, packet.n)) < 0)
+		counter_drop(t->counters, DROP_TUN_SEND, 1);
+}

@@ -1,0 +1,163 @@
+#include "dataplane/tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "dataplane/io_tun.h"
+
+enum {
+	/* Newer than the headers of the oldest system that we build on (Linux 6.2). */
+	OFFLOAD_USO4 = 0x20,
+	OFFLOAD_USO6 = 0x40,
+};
+
+static bool fail(char *why, size_t n, const char *step)
+{
+	int error = errno;
+
+	snprintf(why, n, "%s: %s", step, strerror(error));
+	return false;
+}
+
+static unsigned offload_flags(const struct io_features *f)
+{
+	unsigned flags = 0;
+
+	if (f->tun_vnet)
+		flags |= TUN_F_CSUM;
+	if (f->tun_tso)
+		flags |= TUN_F_TSO4 | TUN_F_TSO6;
+	if (f->tun_uso)
+		flags |= OFFLOAD_USO4 | OFFLOAD_USO6;
+	return flags;
+}
+
+static bool queue_open(struct tun *t, const struct tun_conf *c, const char *name)
+{
+	struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE};
+	int header = IO_TUN_VNET_HEADER;
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	t->fds[t->n++] = fd;
+	if (c->features.tun_vnet)
+		ifr.ifr_flags = (short)(ifr.ifr_flags | IFF_VNET_HDR);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
+		return false;
+	memcpy(t->name, ifr.ifr_name, sizeof(t->name));
+	t->name[sizeof(t->name) - 1] = '\0';
+	return !c->features.tun_vnet ||
+	       (ioctl(fd, TUNSETVNETHDRSZ, &header) == 0 &&
+		ioctl(fd, TUNSETOFFLOAD, offload_flags(&c->features)) == 0);
+}
+
+static bool set_link(const struct tun *t, const struct tun_conf *c, int s)
+{
+	struct ifreq ifr = {.ifr_mtu = c->mtu};
+
+	memcpy(ifr.ifr_name, t->name, sizeof(ifr.ifr_name));
+	if (ioctl(s, SIOCSIFMTU, &ifr) < 0)
+		return false;
+	ifr.ifr_qlen = TUN_QUEUE_LEN;
+	if (ioctl(s, SIOCSIFTXQLEN, &ifr) < 0)
+		return false;
+	if (ioctl(s, SIOCGIFFLAGS, &ifr) < 0)
+		return false;
+	ifr.ifr_flags = (short)(ifr.ifr_flags | IFF_UP | IFF_RUNNING);
+	return ioctl(s, SIOCSIFFLAGS, &ifr) == 0;
+}
+
+/* Sends one request and waits for its acknowledgement. */
+static bool netlink_talk(struct mnl_socket *nl, struct nlmsghdr *request)
+{
+	char reply[8192]; /* MNL_SOCKET_BUFFER_SIZE is not a constant */
+
+	if (mnl_socket_sendto(nl, request, request->nlmsg_len) < 0)
+		return false;
+	ssize_t n = mnl_socket_recvfrom(nl, reply, sizeof(reply));
+	if (n <= 0)
+		return false;
+	return mnl_cb_run(reply, (size_t)n, request->nlmsg_seq, mnl_socket_get_portid(nl), NULL,
+			  NULL) >= 0 ||
+	       errno == EEXIST;
+}
+
+static bool add_address(struct mnl_socket *nl, const struct tun *t, const struct ip_prefix *p,
+			unsigned seq)
+{
+	char room[512];
+	bool v4 = p->addr.family == 4;
+	struct nlmsghdr *h = mnl_nlmsg_put_header(room);
+
+	h->nlmsg_type = RTM_NEWADDR;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
+	h->nlmsg_seq = seq;
+	struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	m->ifa_family = v4 ? AF_INET : AF_INET6;
+	m->ifa_prefixlen = p->len;
+	m->ifa_scope = RT_SCOPE_UNIVERSE;
+	m->ifa_index = t->ifindex;
+	mnl_attr_put(h, IFA_LOCAL, v4 ? 4 : 16, p->addr.b);
+	mnl_attr_put(h, IFA_ADDRESS, v4 ? 4 : 16, p->addr.b);
+	return netlink_talk(nl, h);
+}
+
+static bool set_addresses(const struct tun *t, const struct tun_conf *c)
+{
+	struct mnl_socket *nl = mnl_socket_open(NETLINK_ROUTE);
+	bool ok = nl && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) == 0;
+
+	for (unsigned i = 0; ok && i < c->n_addrs; i++)
+		ok = add_address(nl, t, &c->addrs[i], i + 1);
+	int why = errno;
+	if (nl)
+		mnl_socket_close(nl);
+	errno = why;
+	return ok;
+}
+
+static bool set_up(struct tun *t, const struct tun_conf *c, char *why, size_t why_n)
+{
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok = s >= 0 && set_link(t, c, s);
+
+	if (!ok)
+		fail(why, why_n, "TUN device's MTU, queue length or state");
+	if (s >= 0)
+		close(s);
+	t->ifindex = if_nametoindex(t->name);
+	if (ok && !set_addresses(t, c))
+		return fail(why, why_n, "TUN device's addresses");
+	return ok;
+}
+
+bool tun_open(struct tun *t, const struct tun_conf *c, char *why, size_t why_n)
+{
+	*t = (struct tun){.n = 0};
+	for (unsigned i = 0; i < c->n_queues; i++)
+		if (!queue_open(t, c, i == 0 ? c->name : t->name)) {
+			fail(why, why_n, t->n <= i ? "/dev/net/tun" : "TUN device's queue");
+			tun_close(t);
+			return false;
+		}
+	if (set_up(t, c, why, why_n))
+		return true;
+	tun_close(t);
+	return false;
+}
+
+void tun_close(struct tun *t)
+{
+	while (t->n)
+		close(t->fds[--t->n]);
+}

@@ -1,0 +1,36 @@
+/*
+ * tun.h - the TUN device toward the core: opens its queues and gives it MTU, addresses and life.
+ * Shell; used once at start.
+ */
+#ifndef LNS_TUN_H
+#define LNS_TUN_H
+
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "base/facts.h"
+#include "dataplane/io_backend.h"
+
+enum { TUN_NAME_MAX = 16, TUN_QUEUE_LEN = 1000 };
+
+struct tun_conf {
+	const char *name; /* "" = the kernel chooses */
+	unsigned n_queues;
+	struct io_features features; /* wanted */
+	uint16_t mtu;
+	unsigned n_addrs;
+	const struct ip_prefix *addrs; /* host bits kept */
+};
+
+struct tun {
+	char name[TUN_NAME_MAX];
+	unsigned ifindex;
+	unsigned n;
+	int fds[LNS_WORKERS_MAX];
+};
+
+/* All or nothing. False: `why` says which step failed. */
+bool tun_open(struct tun *t, const struct tun_conf *c, char *why, size_t why_n);
+void tun_close(struct tun *t);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * worker.h - one forwarding thread: its sockets, its TUN queue, its share of tunnels and sessions,
+ * and the loop around them. What is in here belongs to the thread once it runs, except what is
+ * marked atomic. Shell; only dp.c and worker*.c include this.
+ */
+#ifndef LNS_WORKER_H
+#define LNS_WORKER_H
+
+#include <pthread.h>
+
+#include "dataplane/dp.h"
+#include "dataplane/dp_down.h"
+#include "dataplane/dp_up.h"
+#include "dataplane/io_tun.h"
+#include "dataplane/io_udp.h"
+#include "dataplane/session_shard.h"
+#include "dataplane/tunnel_shard.h"
+#include "dataplane/worker_mail.h"
+
+/* A published configuration and the number that workers report when they use it. */
+struct worker_conf {
+	struct shard_conf shard;
+	uint64_t number;
+	struct worker_conf *older; /* to be freed once all workers report a later number */
+};
+
+/* What all workers see. Written by control only. */
+struct worker_common {
+	const struct alloc *alloc;
+	unsigned n_workers, n_locals;
+	struct dp_tables *tables;
+	struct dp_routes *routes;
+	struct mail *mail;
+	_Atomic(struct worker_conf *) conf;
+	_Atomic bool stopping;
+	struct worker *workers;
+	void (*log)(void *ctx, enum log_level level, uint16_t tid, uint16_t sid, const char *text);
+	void *log_ctx;
+};
+
+struct worker {
+	/* Written by the thread, read by others. */
+	_Alignas(64) _Atomic uint32_t n_sessions;
+	_Atomic uint32_t n_tunnels;
+	_Atomic bool busy; /* control messages wait for their acknowledgement */
+	_Atomic uint64_t conf_number;
+	struct counters counters;
+
+	struct worker_common *common;
+	unsigned self;
+	pthread_t thread;
+	int epoll_fd;
+	struct io_udp *udp[DP_LOCALS_MAX];
+	struct io_tun *tun;
+	struct tunnel_shard *tunnels;
+	struct session_shard *sessions;
+	struct shard_env env;
+	nsec now;
+	const struct worker_conf *conf; /* in use by the shards */
+	struct dp_world world;
+	struct dp_down down;
+	struct dp_up_result up[DP_BATCH];
+};
+
+/* worker.c: life. Sockets, queue and common are set by the caller; the shards are made here. */
+bool worker_init(struct worker *w);
+void worker_fini(struct worker *w);
+bool worker_start(struct worker *w);
+void worker_join(struct worker *w);
+
+/* worker_env.c: the world as the shards of this worker see it. */
+void worker_env_init(struct worker *w);
+
+/* worker_rx.c: packets. Each returns whether there was any. */
+bool worker_receive(struct worker *w, struct io_udp *u);
+bool worker_receive_tun(struct worker *w);
+bool worker_receive_mail(struct worker *w);
+
+#endif
