@@ -140,6 +140,8 @@ struct lg {
 	struct lg_sock *socks;
 	unsigned n_socks;
 	int poll, core;
+	int tun; /* the interface of one subscriber, or -1 */
+	struct lg_session *tun_session;
 	struct lg_rx *rx;
 	uint16_t *dirty; /* tunnel indexes */
 	unsigned n_dirty;
@@ -165,6 +167,19 @@ void lg_io_flush(struct lg *g);
 unsigned lg_io_send_run(int fd, const struct sockaddr_in *to, struct span all, unsigned each);
 /* Receives what is there; waits at most this long for it. */
 void lg_io_receive(struct lg *g, int64_t wait_ns);
+
+/* Enters a network namespace, by name or path; returns the one left (for lg_io_leave), or -1. */
+int lg_io_enter(const char *netns);
+void lg_io_leave(int before);
+bool lg_io_watch_tun(struct lg *g, int fd);
+
+/* ---- lg_tun.c: a network interface for one subscriber -----------------------------------------
+ */
+
+bool lg_tun_open(struct lg *g, const char *name, struct lg_session *s);
+void lg_tun_close(struct lg *g);
+void lg_tun_read(struct lg *g);
+void lg_tun_write(struct lg *g, struct span packet);
 
 /* ---- lg_lac.c: tunnels, calls, subscribers --------------------------------------------------- */
 

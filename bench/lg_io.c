@@ -12,8 +12,9 @@
 
 enum {
 	BUFFER = 16 << 20,
-	TURNS_MAX = 16, /* receives of one socket before the others are looked at */
-	CORE_MARK = 0xFFFFFFFF,
+	TURNS_MAX = 16,		/* receives of one socket before the others are looked at */
+	CORE_MARK = 0xFFFF0001, /* sockets of the LAC have their index */
+	TUN_MARK = 0xFFFF0002,
 };
 
 /* Room for one recvmmsg(). */
@@ -34,8 +35,7 @@ nsec lg_clock(void)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* Enters a namespace by its name (ip netns) or path; returns the one left behind, or -1. */
-static int enter(const char *netns)
+int lg_io_enter(const char *netns)
 {
 	char path[256];
 	int before = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -53,7 +53,7 @@ static int enter(const char *netns)
 	return before;
 }
 
-static void leave(int before)
+void lg_io_leave(int before)
 {
 	if (before < 0)
 		return;
@@ -94,6 +94,11 @@ static bool watch(struct lg *g, int fd, uint32_t mark)
 	return epoll_ctl(g->poll, EPOLL_CTL_ADD, fd, &e) == 0;
 }
 
+bool lg_io_watch_tun(struct lg *g, int fd)
+{
+	return watch(g, fd, TUN_MARK);
+}
+
 static bool open_lac(struct lg *g)
 {
 	const struct lg_conf *c = &g->conf;
@@ -112,10 +117,10 @@ static bool open_lac(struct lg *g)
 static bool open_in(struct lg *g, const char *netns, bool (*open_sockets)(struct lg *))
 {
 	int before = -1;
-	if (netns && (before = enter(netns)) < 0)
+	if (netns && (before = lg_io_enter(netns)) < 0)
 		return false;
 	bool ok = open_sockets(g);
-	leave(before);
+	lg_io_leave(before);
 	return ok;
 }
 
@@ -142,7 +147,7 @@ static void rx_prepare(struct lg_rx *rx)
 
 bool lg_io_open(struct lg *g)
 {
-	g->core = -1;
+	g->core = g->tun = -1;
 	g->n_socks = g->conf.n_sources * g->conf.ports;
 	g->socks = calloc(g->n_socks, sizeof(*g->socks));
 	g->flush = calloc(g->n_socks, sizeof(*g->flush));
@@ -166,6 +171,7 @@ void lg_io_close(struct lg *g)
 	}
 	if (g->core >= 0)
 		close(g->core);
+	lg_tun_close(g);
 	if (g->poll >= 0)
 		close(g->poll);
 	free(g->socks);
@@ -325,6 +331,10 @@ void lg_io_receive(struct lg *g, int64_t wait_ns)
 	g->now = lg_clock();
 	for (int i = 0; i < n; i++) {
 		uint32_t mark = e[i].data.u32;
+		if (mark == TUN_MARK) {
+			lg_tun_read(g);
+			continue;
+		}
 		receive_from(g, mark == CORE_MARK ? g->core : g->socks[mark].fd, mark);
 	}
 }

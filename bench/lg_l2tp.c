@@ -109,7 +109,7 @@ void lg_control_begin(struct wbuf *w, uint16_t tid, uint16_t sid, enum lg_msg_ty
 	wbuf_u16(w, tid);
 	wbuf_u16(w, sid);
 	wbuf_u32(w, 0); /* Ns, Nr */
-	lg_avp_u16(w, LG_AVP_MESSAGE_TYPE, type);
+	lg_avp_u16(w, LG_AVP_MESSAGE_TYPE, (uint16_t)type);
 }
 
 void lg_control_end(struct wbuf *w)
@@ -138,7 +138,7 @@ void lg_avp_bytes(struct wbuf *w, enum lg_avp_type type, struct span value)
 {
 	wbuf_u16(w, (uint16_t)(AVP_M | (AVP_HEADER + value.n)));
 	wbuf_u16(w, 0);
-	wbuf_u16(w, type);
+	wbuf_u16(w, (uint16_t)type);
 	wbuf_span(w, value);
 }
 
@@ -146,7 +146,7 @@ void lg_avp_u16(struct wbuf *w, enum lg_avp_type type, uint16_t v)
 {
 	wbuf_u16(w, AVP_M | (AVP_HEADER + 2));
 	wbuf_u16(w, 0);
-	wbuf_u16(w, type);
+	wbuf_u16(w, (uint16_t)type);
 	wbuf_u16(w, v);
 }
 
@@ -154,7 +154,7 @@ void lg_avp_u32(struct wbuf *w, enum lg_avp_type type, uint32_t v)
 {
 	wbuf_u16(w, AVP_M | (AVP_HEADER + 4));
 	wbuf_u16(w, 0);
-	wbuf_u16(w, type);
+	wbuf_u16(w, (uint16_t)type);
 	wbuf_u32(w, v);
 }
 

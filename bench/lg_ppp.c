@@ -137,7 +137,7 @@ static void send_request(struct lg_ppp *p, const struct lg_ppp_env *env)
 
 static void enter(struct lg_ppp *p, enum lg_ppp_phase phase, const struct lg_ppp_env *env)
 {
-	p->phase = phase;
+	p->phase = (uint8_t)phase;
 	p->tries = 0;
 	p->naks = 0;
 	p->flags &= (uint8_t) ~(LG_F_SENT_ACK | LG_F_GOT_ACK | LG_F_ANSWERED);

@@ -216,8 +216,11 @@ static int step_hold(struct lg *g, struct params *p)
 	struct lg_watch before, after;
 	double seconds = param_number(p, "seconds", 0);
 	bool redial = param_number(p, "redial", 0) > 0;
+	const char *tun = param(p, "tun", NULL);
 	unsigned cursor = 0;
 
+	if (tun && (g->sessions[0].state != LG_S_UP || !lg_tun_open(g, tun, &g->sessions[0])))
+		return 1;
 	stats_begin(g, &before);
 	nsec start = g->now = lg_clock();
 	lg_say("hold: %u sessions, %s", g->sessions_up,
@@ -230,6 +233,7 @@ static int step_hold(struct lg *g, struct params *p)
 		lg_turn(g, NSEC_MS(redial ? 1 : 20));
 	}
 	lg_watch_read(g, &after);
+	lg_tun_close(g);
 	json_t *o = json_pack("{s:s,s:f,s:I,s:I,s:o}", "step", "hold", "seconds",
 			      seconds_since(g, start), "redialled", (json_int_t)g->stats.dials,
 			      "hellos", (json_int_t)g->stats.hellos, "watch",
@@ -296,6 +300,11 @@ static bool load_parse(struct params *p, struct lg_load *l)
 	return true;
 }
 
+static unsigned used_sessions(const struct lg *g, const struct lg_load *l)
+{
+	return l->sessions && l->sessions < g->sessions_up ? l->sessions : g->sessions_up;
+}
+
 static int step_traffic(struct lg *g, struct params *p)
 {
 	struct lg_watch before, after;
@@ -325,7 +334,7 @@ static int step_traffic(struct lg *g, struct params *p)
 		flow_json(&s->downward, load.seconds), "watch",
 		lg_watch_json(&before, &after, "packet", packets));
 	lg_say("traffic: %s, %s bytes, %u sessions", param(p, "dir", "both"),
-	       param(p, "size", "64"), g->sessions_up);
+	       param(p, "size", "64"), used_sessions(g, &load));
 	flow_say("up", &s->upward, load.seconds);
 	flow_say("down", &s->downward, load.seconds);
 	int status = packets == 0;
@@ -353,6 +362,7 @@ static int step_search(struct lg *g, struct params *p)
 	double allowed = param_number(p, "loss", 0.002);
 	unsigned tries = (unsigned)param_number(p, "tries", 9);
 	uint64_t packets = 0;
+	bool generator_limited = false;
 
 	if (!load_parse(p, &load) || g->core < 0)
 		return 2;
@@ -369,6 +379,7 @@ static int step_search(struct lg *g, struct params *p)
 		if (g->conf.verbose)
 			lg_say("  search: %.0f/s: loss %.3f%%%s", load.rate,
 			       100 * loss_of(&g->stats), kept_up ? "" : ", not reached");
+		generator_limited |= !kept_up && loss_of(&g->stats) <= allowed;
 		if (!carried) {
 			high = load.rate;
 			continue;
@@ -378,11 +389,12 @@ static int step_search(struct lg *g, struct params *p)
 		best_before = before;
 		best_after = after;
 	}
-	json_t *o = json_pack("{s:s,s:s,s:I,s:f,s:f,s:I,s:I,s:o}", "step", "search", "dir",
-			      param(p, "dir", "both"), "size", (json_int_t)load.size, "loss",
-			      allowed, "rate", low, "burst", (json_int_t)load.burst, "sessions",
-			      (json_int_t)(load.sessions ? load.sessions : g->sessions_up), "watch",
-			      lg_watch_json(&best_before, &best_after, "packet", packets));
+	json_t *o =
+		json_pack("{s:s,s:s,s:I,s:f,s:f,s:b,s:I,s:I,s:o}", "step", "search", "dir",
+			  param(p, "dir", "both"), "size", (json_int_t)load.size, "loss", allowed,
+			  "rate", low, "generator_limited", (int)generator_limited, "burst",
+			  (json_int_t)load.burst, "sessions", (json_int_t)used_sessions(g, &load),
+			  "watch", lg_watch_json(&best_before, &best_after, "packet", packets));
 	lg_say("search: %s, %s bytes: %.0f packets/s per direction with at most %.2f%% loss",
 	       param(p, "dir", "both"), param(p, "size", "64"), low, 100 * allowed);
 	add_common(g, o);
@@ -562,7 +574,7 @@ static int step_down(struct lg *g, struct params *p)
 
 static const struct step steps[] = {
 	{"up", " sessions rate inflight timeout ", step_up},
-	{"hold", " seconds redial ", step_hold},
+	{"hold", " seconds redial tun ", step_hold},
 	{"traffic", " dir size rate seconds sessions burst chunk ", step_traffic},
 	{"search", " dir size seconds sessions burst chunk high loss tries ", step_search},
 	{"ping", " rate seconds ", step_ping},

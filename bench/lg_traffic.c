@@ -234,6 +234,10 @@ void lg_traffic_down_rx(struct lg *g, struct lg_session *s, struct span packet)
 	struct lg_ipv4 ip;
 	struct lg_stamp stamp;
 	size_t bytes = packet.n;
+	if (s == g->tun_session) {
+		lg_tun_write(g, packet);
+		return;
+	}
 	if (!lg_ipv4_decode(packet, &ip)) {
 		g->stats.bad++;
 		return;
