@@ -213,7 +213,7 @@ static uint16_t ppp_protocol(struct span *in)
 {
 	uint8_t first = span_u8(in);
 
-	return first & 1 ? first : (uint16_t)(first << 8 | span_u8(in));
+	return (uint16_t)(first & 1 ? first : first << 8 | span_u8(in));
 }
 
 static bool is_for_owner(const struct dp_world *w, const struct dp_session *s)
