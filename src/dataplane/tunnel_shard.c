@@ -49,6 +49,8 @@ static void tunnel_rx(struct tunnel_shard *s, struct tunnel *t, const struct l2t
 		drop(s, DROP_CONTROL_WINDOW);
 		return;
 	}
+	if (verdict == L2TP_CHAN_LOST)
+		drop(s, DROP_NO_MEMORY);
 	t->last_rx = now;
 	bool fresh = verdict == L2TP_CHAN_NEXT || verdict == L2TP_CHAN_STORED;
 	/* Only a message in its place in the window proves that the peer itself moved. */
@@ -224,15 +226,7 @@ unsigned tunnel_shard_count(const struct tunnel_shard *s)
 
 bool tunnel_shard_busy(const struct tunnel_shard *s)
 {
-	struct list_head *at;
-
-	if (!list_empty(&s->dirty))
-		return true;
-	list_each (at, &s->all) {
-		if (!l2tp_chan_idle(&container_of(at, struct tunnel, all)->chan))
-			return true;
-	}
-	return false;
+	return s->n_busy > 0 || !list_empty(&s->dirty);
 }
 
 struct tunnel_shard *tunnel_shard_new(const struct shard_env *env, const struct shard_conf *conf,

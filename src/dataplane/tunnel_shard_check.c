@@ -68,6 +68,7 @@ bool tunnel_shard_check(const struct tunnel_shard *s)
 {
 	struct list_head *at;
 	uint32_t live = 0, half_open = 0, closed = 0, calls = 0, setups = 0, pending = 0;
+	uint32_t busy = 0;
 
 	list_each (at, &s->all) {
 		const struct tunnel *t = container_of(at, struct tunnel, all);
@@ -77,11 +78,13 @@ bool tunnel_shard_check(const struct tunnel_shard *s)
 		closed += t->state == L2TP_TUNNEL_CLOSED;
 		half_open += t->state == L2TP_TUNNEL_WAIT_CTL_CONN;
 		calls += t->n_calls;
+		busy += !l2tp_chan_idle(&t->chan);
 	}
 	for (unsigned w = 0; w < s->env->n_workers; w++)
 		pending += s->pending[w];
 	return live == s->n_live && half_open == s->n_half_open && closed == s->n_closed &&
-	       calls == s->n_calls && setups == pending && hmap_count(&s->calls_by_peer) == calls &&
+	       calls == s->n_calls && busy == s->n_busy && setups == pending &&
+	       hmap_count(&s->calls_by_peer) == calls &&
 	       hmap_count(&s->tunnels_by_peer) == live + closed &&
 	       half_open_of_sources(s) == half_open;
 }

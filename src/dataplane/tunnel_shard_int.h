@@ -54,6 +54,7 @@ struct tunnel {
 	uint16_t tid, peer_tid;
 	uint8_t state; /* enum l2tp_tunnel_state, never IDLE */
 	bool challenged;
+	bool busy;			       /* counted in shard->n_busy */
 	uint8_t challenge[L2TP_CHALLENGE_LEN]; /* ours */
 	struct l2tp_chan chan;
 	uint64_t sccrq;	       /* hash of the SCCRQ's AVPs: tells a repetition */
@@ -103,6 +104,7 @@ struct tunnel_shard {
 	uint32_t n_live;		     /* tunnels that are not CLOSED */
 	uint32_t n_half_open;		     /* in WAIT_CTL_CONN */
 	uint32_t n_closed;
+	uint32_t n_busy;		   /* tunnels whose messages wait for an acknowledgement */
 	uint32_t n_calls;		   /* not the resting ones */
 	uint32_t pending[LNS_WORKERS_MAX]; /* calls in WAIT_CONNECT that each worker will get */
 	uint32_t last_gen;
@@ -190,6 +192,7 @@ struct stop {
 void tunnel_stop(struct tunnel_shard *s, struct tunnel *t, const struct stop *why, nsec now);
 /* After anything that may have changed the channel: a StopCCN that was acknowledged ends it. */
 void tunnel_settle(struct tunnel_shard *s, struct tunnel *t, nsec now);
+/* Ends everything that changed a tunnel: arms its timer and counts it as busy or not. */
 void tunnel_timer_set(struct tunnel_shard *s, struct tunnel *t);
 void tunnel_timer(struct tunnel_shard *s, struct tunnel *t, nsec now);
 void tunnel_free(struct tunnel_shard *s, struct tunnel *t, nsec now);

@@ -85,12 +85,24 @@ static void source_put(struct tunnel_shard *s, struct tunnel *t)
 
 /* ---- beginning and end of the object ---- */
 
+static void busy_set(struct tunnel_shard *s, struct tunnel *t, bool busy)
+{
+	if (t->busy == busy)
+		return;
+	t->busy = busy;
+	if (busy)
+		s->n_busy++;
+	else
+		s->n_busy--;
+}
+
 void tunnel_free(struct tunnel_shard *s, struct tunnel *t, nsec now)
 {
 	uint32_t i = t->tid / s->env->n_workers;
 
 	calls_end(s, t);
 	source_put(s, t);
+	busy_set(s, t, false);
 	wheel_stop(&s->wheel, &t->timer);
 	list_del(&t->all);
 	list_del(&t->dirty);
@@ -478,6 +490,7 @@ void tunnel_timer_set(struct tunnel_shard *s, struct tunnel *t)
 	if (oldest)
 		when = nsec_min(when, container_of(oldest, struct call, in_tunnel)->rests_until);
 	wheel_start(&s->wheel, &t->timer, nsec_min(when, hello_time(s, t)));
+	busy_set(s, t, !l2tp_chan_idle(&t->chan));
 }
 
 void tunnel_timer(struct tunnel_shard *s, struct tunnel *t, nsec now)

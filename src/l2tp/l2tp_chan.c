@@ -248,13 +248,13 @@ static enum l2tp_chan_verdict store_add(struct l2tp_chan *c, uint16_t ns, struct
 	if (!c->store)
 		c->store = alloc_get(c->alloc, c->store_size * sizeof(*c->store));
 	if (!c->store)
-		return L2TP_CHAN_OUTSIDE;
+		return L2TP_CHAN_LOST;
 	struct l2tp_chan_msg **slot = store_slot(c, ns);
 	if (*slot)
 		return L2TP_CHAN_DUPLICATE;
 	*slot = msg_new(c, datagram);
 	if (!*slot)
-		return L2TP_CHAN_OUTSIDE;
+		return L2TP_CHAN_LOST;
 	c->stored++;
 	return L2TP_CHAN_STORED;
 }
@@ -263,18 +263,21 @@ enum l2tp_chan_verdict l2tp_chan_rx(struct l2tp_chan *c, const struct l2tp_hdr *
 				    struct span datagram, nsec now)
 {
 	int ahead = seq_diff(h->ns, c->nr);
+	enum l2tp_chan_verdict verdict = L2TP_CHAN_NEXT;
 
 	if (ahead >= c->store_size || !ack_take(c, h->nr, now))
 		return L2TP_CHAN_OUTSIDE;
 	if (h->body.n == 0)
 		return L2TP_CHAN_ACK; /* a ZLB uses no number and is not acknowledged */
-	c->ack_due = true;
 	if (ahead < 0)
-		return L2TP_CHAN_DUPLICATE;
-	if (ahead > 0)
-		return store_add(c, h->ns, datagram);
-	c->nr++;
-	return L2TP_CHAN_NEXT;
+		verdict = L2TP_CHAN_DUPLICATE;
+	else if (ahead > 0)
+		verdict = store_add(c, h->ns, datagram);
+	else
+		c->nr++;
+	if (verdict != L2TP_CHAN_LOST)
+		c->ack_due = true;
+	return verdict;
 }
 
 struct l2tp_chan_msg *l2tp_chan_next_stored(struct l2tp_chan *c)

@@ -50,6 +50,7 @@ enum l2tp_chan_verdict {
 	L2TP_CHAN_STORED,    /* ahead of order, kept */
 	L2TP_CHAN_DUPLICATE, /* seen before; will be acknowledged again */
 	L2TP_CHAN_ACK,	     /* a ZLB, its Nr was taken */
+	L2TP_CHAN_LOST,	     /* ahead of order, but no memory to keep it; its Nr was taken */
 	L2TP_CHAN_OUTSIDE,   /* not within any window; nothing was taken from it */
 };
 

@@ -351,9 +351,10 @@ static void out_of_memory_is_a_loss_not_a_crash(void **state)
 
 	mem.fail_after = mem.gets;
 	assert_false(l2tp_chan_queue(&chan, span_of(bytes, sizeof(bytes))));
-	assert_int_equal(rx(&chan, 1, 0, 1, at_ms(0)), L2TP_CHAN_OUTSIDE);
+	assert_int_equal(rx(&chan, 1, 0, 1, at_ms(0)), L2TP_CHAN_LOST);
 	mem.fail_after = mem.gets + 1;
-	assert_int_equal(rx(&chan, 1, 0, 1, at_ms(0)), L2TP_CHAN_OUTSIDE);
+	assert_int_equal(rx(&chan, 1, 0, 1, at_ms(0)), L2TP_CHAN_LOST);
+	assert_false(chan.ack_due);
 	mem.fail_after = SIZE_MAX;
 	assert_int_equal(rx(&chan, 1, 0, 1, at_ms(0)), L2TP_CHAN_STORED);
 }
