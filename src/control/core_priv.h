@@ -113,6 +113,7 @@ struct core {
 	uint32_t unique_id;
 	struct core_memo memos[CORE_MEMOS];
 	unsigned next_memo;
+	uint32_t n_tunnel_records; /* those of which only sessions are left included */
 	struct core_tunnel *tunnels[CORE_TIDS];
 
 	struct hmap queries;

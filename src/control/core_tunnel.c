@@ -14,12 +14,14 @@ static struct core_tunnel *tunnel_get(struct core *c, uint16_t tid, nsec now)
 	t->opened = now;
 	t->state = TUNNEL_FREE;
 	c->tunnels[tid] = t;
+	c->n_tunnel_records++;
 	return t;
 }
 
 static void tunnel_free(struct core *c, struct core_tunnel *t)
 {
 	c->tunnels[t->tid] = NULL;
+	c->n_tunnel_records--;
 	bstr_free(c->env.alloc, t->host_name);
 	bstr_free(c->env.alloc, t->vendor);
 	alloc_put(c->env.alloc, t, sizeof(*t));
@@ -92,7 +94,7 @@ void core_tunnel_del_session(struct core *c, uint16_t tid)
 
 void core_tunnels_free(struct core *c)
 {
-	for (unsigned tid = 0; tid < CORE_TIDS; tid++) {
+	for (unsigned tid = 0; tid < CORE_TIDS && c->n_tunnel_records > 0; tid++) {
 		if (c->tunnels[tid])
 			tunnel_free(c, c->tunnels[tid]);
 	}

@@ -552,7 +552,8 @@ static void request_remap(struct rad_client *c, struct rad_request *r, unsigned 
 			at[map[i]] = r->at[i];
 	}
 	memcpy(r->at, at, sizeof(r->at));
-	r->server = map[r->server];
+	if (r->server != NO_SERVER)
+		r->server = map[r->server];
 	if (r->server == NO_SERVER)
 		wheel_start(&c->wheel, &r->timer, now); /* to another one, at the next turn */
 }
@@ -582,11 +583,8 @@ void rad_client_conf(struct rad_client *c, const struct rad_client_conf *conf, n
 	memcpy(c->servers, servers, sizeof(c->servers));
 	mem_wipe(servers, sizeof(servers));
 	c->conf = *conf;
-	list_each (it, &c->requests) {
-		struct rad_request *r = container_of(it, struct rad_request, all);
-		if (r->server != NO_SERVER)
-			request_remap(c, r, n_old, map, now);
-	}
+	list_each (it, &c->requests)
+		request_remap(c, container_of(it, struct rad_request, all), n_old, map, now);
 }
 
 struct rad_request *rad_client_ask(struct rad_client *c, const struct rad_ask *ask, nsec now)

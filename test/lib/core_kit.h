@@ -40,6 +40,8 @@ struct core_kit {
 	struct local_users *users;
 	struct dp_tables *tables;
 	struct dp_routes *routes;
+	bool lent; /* tables and routes belong to the caller, and so do the slots: slot_of */
+	uint32_t (*slot_of)(struct sess_key key);
 	struct core *core;
 	nsec now;
 	struct kit_post posts[KIT_POSTS]; /* a ring of the newest */
@@ -125,8 +127,15 @@ static inline void kit_conf_radius(struct core_kit *k)
 	snprintf(k->conf.radius_secret, sizeof(k->conf.radius_secret), "xyzzy5461");
 }
 
+/* What outlives many kits, for fuzzers: making it takes longer than using it. */
+struct core_kit_tables {
+	struct dp_tables *tables;
+	struct dp_routes *routes;
+	uint32_t (*slot_of)(struct sess_key key);
+};
+
 /* Before kit_start: k->conf may be changed between the two. */
-static inline struct core_kit *kit_new(void)
+static inline struct core_kit *kit_new_with(const struct core_kit_tables *lent)
 {
 	struct core_kit *k = calloc(1, sizeof(*k));
 	if (!k)
@@ -137,9 +146,16 @@ static inline struct core_kit *kit_new(void)
 	conf_defaults(&k->conf);
 	snprintf(k->conf.hostname, sizeof(k->conf.hostname), "lns");
 	k->pool = ippool_new(&k->mem.alloc);
-	k->tables = dp_tables_new(&k->mem.alloc, KIT_WORKERS);
-	k->routes = dp_routes_new(&k->mem.alloc);
+	k->lent = lent != NULL;
+	k->slot_of = lent ? lent->slot_of : NULL;
+	k->tables = lent ? lent->tables : dp_tables_new(&k->mem.alloc, KIT_WORKERS);
+	k->routes = lent ? lent->routes : dp_routes_new(&k->mem.alloc);
 	return k;
+}
+
+static inline struct core_kit *kit_new(void)
+{
+	return kit_new_with(NULL);
 }
 
 static inline void kit_pool(struct core_kit *k, const char *prefix)
@@ -191,8 +207,10 @@ static inline size_t kit_free(struct core_kit *k)
 	core_free(k->core);
 	ippool_free(k->pool);
 	local_users_free(k->users);
-	dp_routes_free(k->routes);
-	dp_tables_free(k->tables);
+	if (!k->lent) {
+		dp_routes_free(k->routes);
+		dp_tables_free(k->tables);
+	}
 	size_t left = k->mem.blocks;
 	free(k);
 	return left;
@@ -231,7 +249,7 @@ static inline void kit_session_new(struct core_kit *k, struct sess_key key)
 	struct msg_session_new m = MSG_INIT(MSG_SESSION_NEW, struct msg_session_new);
 
 	m.key = key;
-	m.slot = dp_slot_take_own(k->tables, key.sid % KIT_WORKERS);
+	m.slot = k->lent ? k->slot_of(key) : dp_slot_take_own(k->tables, key.sid % KIT_WORKERS);
 	m.path = (struct l2tp_path){.local_ip = ip_addr_v4(0x0A000001),
 				    .peer = {.ip = ip_addr_v4(0x0A000002), .port = 1701}};
 	m.peer_tid = 7;
