@@ -29,6 +29,7 @@ enum {
 
 struct cli_server {
 	struct cli_env env;
+	char hostname[256];	      /* env.hostname points here */
 	struct cli_baseline baseline; /* control thread only */
 	struct timespec started;      /* monotonic clock */
 	int listen_fd;
@@ -387,6 +388,8 @@ struct cli_server *cli_server_start(const struct cli_env *env, const struct conf
 		return NULL;
 	}
 	s->env = *env;
+	snprintf(s->hostname, sizeof(s->hostname), "%s", env->hostname);
+	s->env.hostname = s->hostname;
 	s->users = users;
 	s->max_conns = conf->cli_max_connections;
 	s->idle_s = conf->cli_idle_timeout;

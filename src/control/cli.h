@@ -26,7 +26,7 @@ struct cli_about {
  * there only. The struct and the counters outlive the server. */
 struct cli_env {
 	struct request_queue *requests;
-	const char *hostname;			/* for the prompt */
+	const char *hostname;			/* for the prompt; copied */
 	const struct counters *const *counters; /* of every thread: workers first, then control */
 	unsigned n_counters;
 	void *ctx;

@@ -564,7 +564,7 @@ static void an_address_in_use_is_reported(void **state)
 	(void)state;
 	char reason[160] = "";
 	start(NULL, 600);
-	struct cli_env env = {.requests = queue};
+	struct cli_env env = {.requests = queue, .hostname = "lns"};
 	assert_null(cli_server_start(&env, conf, NULL, reason));
 	assert_non_null(strstr(reason, "cannot listen on "));
 	stop();
