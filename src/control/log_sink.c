@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,7 +169,13 @@ void log_sink_start(void)
 	for (uint32_t i = 0; i < QUEUE_LINES; i++)
 		atomic_store(&sink.slots[i].turn, i);
 	atomic_store(&sink.stopping, false);
+
+	/* This thread is older than control's signal mask, and takes no signal either. */
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
 	LNS_ASSERT(pthread_create(&sink.thread, NULL, sink_main, NULL) == 0);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static bool open_file(const char *path)

@@ -340,12 +340,14 @@ static bool watch(struct loop *l, int fd, enum event what)
 /* Signals are read from a descriptor by control only; every thread inherits the mask. */
 static int take_over_signals(void)
 {
+	static const int taken[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT};
 	sigset_t set;
 	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGQUIT);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		/* A shell's background job starts with some ignored, which no descriptor sees. */
+		signal(taken[i], SIG_DFL);
+		sigaddset(&set, taken[i]);
+	}
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
