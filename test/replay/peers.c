@@ -7,7 +7,7 @@
 #include "radius_text.h"
 #include "test_bytes.h"
 
-enum { SUBSCRIBER_TICK_S = 3 };
+enum { SUBSCRIBER_TICK_S = 2 };
 
 /* ---- what the daemon sends ------------------------------------------------------------------ */
 
