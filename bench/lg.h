@@ -25,6 +25,7 @@ enum {
 	LG_SOCKS_MAX = 4096,
 	LG_SESSIONS_MAX = 1 << 20,
 	LG_TUNNELS_MAX = 65535,
+	LG_WATCH_THREADS = 16,
 	LG_BATCH = 64, /* datagrams per system call */
 	LG_SLOT = 512, /* bytes of a queued outgoing datagram */
 	LG_DATAGRAM = 65536,
@@ -90,6 +91,8 @@ struct lg_conf {
 	struct in_addr core_addr;
 	unsigned core_port;
 	int watch_pid, watch_cpu;
+	int watch_threads[LG_WATCH_THREADS]; /* kernel threads that work for the daemon */
+	unsigned n_watch_threads;
 	const char *label;
 	const char *json;
 	int verbose;
@@ -229,7 +232,8 @@ void lg_traffic_core_rx(struct lg *g, const struct sockaddr_in *from, struct spa
 
 struct lg_watch {
 	nsec at;
-	uint64_t process_ns, core_ns; /* CPU time of the process; time its CPU was not idle */
+	uint64_t process_ns, kernel_ns; /* CPU time of the process, of the kernel threads */
+	uint64_t core_ns;		/* time that its CPU was not idle */
 	uint64_t rss_kb;
 };
 

@@ -148,7 +148,10 @@ void lg_ppp_start(struct lg_ppp *p, uint32_t magic, const struct lg_ppp_env *env
 {
 	*p = (struct lg_ppp){
 		.magic = magic, .mru = env->conf->mru, .ip = env->conf->want_ip, .pap_id = 0};
-	enter(p, LG_PHASE_LCP, env);
+	if (env->conf->lcp_waits)
+		p->phase = LG_PHASE_LCP;
+	else
+		enter(p, LG_PHASE_LCP, env);
 }
 
 static enum lg_ppp_event agreed(struct lg_ppp *p, const struct lg_ppp_env *env)
@@ -228,8 +231,11 @@ static enum lg_ppp_event peer_request(struct lg_ppp *p, const struct packet *k,
 	struct span options = k->data;
 	a.nak = wbuf_of(a.nak_room, sizeof(a.nak_room));
 	a.rej = wbuf_of(a.rej_room, sizeof(a.rej_room));
-	if (k->proto == LG_PPP_LCP)
+	if (k->proto == LG_PPP_LCP) {
 		p->auth = 0;
+		if (p->lcp_id == 0)
+			send_lcp_request(p, env);
+	}
 	while (options.n > 0) {
 		uint8_t type = span_u8(&options);
 		uint8_t len = span_u8(&options);

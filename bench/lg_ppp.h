@@ -54,6 +54,7 @@ struct lg_ppp_conf {
 	uint8_t tries; /* of each packet */
 	bool allow_pap, allow_chap;
 	bool want_dns;
+	bool lcp_waits;	  /* for the peer's first Configure-Request */
 	uint32_t want_ip; /* asked for in the first IPCP request */
 };
 

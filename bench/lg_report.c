@@ -118,6 +118,8 @@ void lg_watch_read(const struct lg *g, struct lg_watch *w)
 		w->process_ns = process_ns(c->watch_pid);
 		w->rss_kb = rss_kb(c->watch_pid);
 	}
+	for (unsigned i = 0; i < c->n_watch_threads; i++)
+		w->kernel_ns += process_ns(c->watch_threads[i]);
 	if (c->watch_cpu >= 0)
 		w->core_ns = core_ns(c->watch_cpu, w->at);
 }
@@ -131,11 +133,13 @@ json_t *lg_watch_json(const struct lg_watch *a, const struct lg_watch *b, const 
 		      uint64_t per)
 {
 	uint64_t process = b->process_ns - a->process_ns, core = b->core_ns - a->core_ns;
-	return json_pack("{s:f,s:I,s:f,s:f,s:s,s:f,s:f}", "seconds",
+	uint64_t kernel = b->kernel_ns - a->kernel_ns;
+	return json_pack("{s:f,s:I,s:f,s:f,s:f,s:s,s:f,s:f,s:f}", "seconds",
 			 (double)nsec_sub(b->at, a->at) / 1e9, "rss_kb", (json_int_t)b->rss_kb,
-			 "process_s", (double)process / 1e9, "core_busy_s", (double)core / 1e9,
-			 "per", unit, "process_ns_per", per_unit(process, per), "core_ns_per",
-			 per_unit(core, per));
+			 "process_s", (double)process / 1e9, "kernel_s", (double)kernel / 1e9,
+			 "core_busy_s", (double)core / 1e9, "per", unit, "process_ns_per",
+			 per_unit(process, per), "total_ns_per", per_unit(process + kernel, per),
+			 "core_ns_per", per_unit(core, per));
 }
 
 /* ---- lines ----------------------------------------------------------------------------------- */

@@ -5,7 +5,8 @@
 #   loadgen (LAC_IP) lac0 -- acc0 (LNS_IP) [daemon] core0 (CORE_IP) -- net0 (NET_IP) host, RADIUS
 #
 # The path through the LNS is paid for on the LNS's core: receive processing of its two interfaces
-# is steered to it (RPS, or threaded NAPI with GRO), that of the far ends to the other core.
+# is done there (by threaded NAPI with GRO, as a busy NIC's, or by RPS), that of the far ends on
+# the other core. With NAPI threads their CPU time is known exactly, like the daemon's own.
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ID=${BENCH_ID:-$$}
@@ -16,12 +17,12 @@ LAC_IP=192.0.2.2 LNS_IP=192.0.2.1 CORE_IP=198.51.100.1 NET_IP=198.51.100.2
 GW_IP=10.0.0.1 POOL_BASE=10.64.0.0 POOL=10.64.0.0/14
 SECRET=tunnelsecret RADIUS_SECRET=radsecret
 LNS_CPU=${LNS_CPU:-1} GEN_CPU=${GEN_CPU:-0}
-RX=${RX:-rps}               # rps, or napi: threaded NAPI and GRO
+RX=${RX:-napi}              # threaded NAPI and GRO, or rps
 ADDRESSES=${ADDRESSES:-radius} # radius: Framed-IP-Address; pool: the daemon's own
 LOADGEN=$BUILD/bench/loadgen RESPONDER=$BUILD/bench/radius-responder
 OURS=${OURS:-$BUILD/src/l2tpns}
 OLD_ROOT=${OLD_ROOT:-/var/tmp/l2tpns-bench/debian}
-DUT_PID= RADIUS_PID= MADE_DIRS=
+DUT_PID= RADIUS_PID= MADE_DIRS= WATCH=
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -40,18 +41,20 @@ retry() { # retry SECONDS COMMAND...
 
 # ---- namespaces -------------------------------------------------------------------------------
 
-# steer NAMESPACE INTERFACE CPU: where packets that arrive there are worked on
-steer() {
-	local ns=$1 dev=$2 cpu=$3 mask pid
-	mask=$(printf '%x' $((1 << cpu)))
-	if [ "$RX" = napi ]; then
-		ip netns exec "$ns" ethtool -K "$dev" gro on >/dev/null 2>&1
-		ip netns exec "$ns" sh -c "echo 1 >/sys/class/net/$dev/threaded" 2>/dev/null ||
-			die "this kernel has no threaded NAPI for veth: use RX=rps"
-		for pid in $(pgrep "^napi/$dev" || :); do taskset -pc "$cpu" "$pid" >/dev/null; done
-	else
-		ip netns exec "$ns" sh -c "echo $mask >/sys/class/net/$dev/queues/rx-0/rps_cpus"
-	fi
+# Where packets that arrive at an interface are worked on. napi: only what a peer without TSO
+# sends takes that way (veth's rule); it is seen by GRO, as in a network card's driver.
+steer_rps() { # NAMESPACE INTERFACE CPU
+	ip netns exec "$1" sh -c "echo $(printf '%x' $((1 << $3))) >/sys/class/net/$2/queues/rx-0/rps_cpus"
+}
+steer_napi() { # NAMESPACE INTERFACE CPU
+	local pid
+	ip netns exec "$1" ethtool -K "$2" gro on >/dev/null 2>&1
+	ip netns exec "$1" sh -c "echo 1 >/sys/class/net/$2/threaded" 2>/dev/null ||
+		die "this kernel has no threaded NAPI for veth: use RX=rps"
+	for pid in $(pgrep "^napi/$2-"); do
+		taskset -pc "$3" "$pid" >/dev/null
+		WATCH="$WATCH --watch-thread $pid"
+	done
 }
 
 net_up() {
@@ -78,12 +81,12 @@ net_up() {
 	ip -n $NS_NET link set $NET_IF txqueuelen 10000 up
 	ip -n $NS_NET route add 10.0.0.0/8 via $CORE_IP
 	# every packet crosses the wire by itself, as from a real LAC: no super-packets from the generator
-	in_lac ethtool -K $LAC_IF tx-udp-segmentation off >/dev/null 2>&1
-	in_net ethtool -K $NET_IF tx-udp-segmentation off >/dev/null 2>&1
-	steer $NS_LNS $ACC_IF $LNS_CPU
-	steer $NS_LNS $CORE_IF $LNS_CPU
-	steer $NS_LAC $LAC_IF $GEN_CPU
-	steer $NS_NET $NET_IF $GEN_CPU
+	in_lac ethtool -K $LAC_IF tx-udp-segmentation off tso off >/dev/null 2>&1
+	in_net ethtool -K $NET_IF tx-udp-segmentation off tso off >/dev/null 2>&1
+	steer_$RX $NS_LNS $ACC_IF $LNS_CPU
+	steer_$RX $NS_LNS $CORE_IF $LNS_CPU
+	steer_rps $NS_LAC $LAC_IF $GEN_CPU
+	steer_rps $NS_NET $NET_IF $GEN_CPU
 }
 
 net_down() {
@@ -203,7 +206,7 @@ gen() {
 	shift 2
 	taskset -c "$GEN_CPU" "$LOADGEN" --netns $NS_LAC --core-netns $NS_NET --lns $LNS_IP \
 		--core-addr $NET_IP --secret $SECRET --auth chap --sessions "$sessions" \
-		--tunnels "$tunnels" --watch-pid "$DUT_PID" --watch-cpu "$LNS_CPU" "$@" \
+		--tunnels "$tunnels" --watch-pid "$DUT_PID" --watch-cpu "$LNS_CPU" $WATCH ${GEN_OPTIONS:-} "$@" \
 		2>>"$OUT/gen.log"
 }
 

@@ -56,6 +56,7 @@ static const char help[] =
 	"  --user NAME             %u becomes the session's number (user%u)\n"
 	"  --password TEXT         (secret)\n"
 	"  --mru N                 asked for in LCP, 0 = not (1462)\n"
+	"  --lcp-waits             no LCP packet before the LNS's first one (or a timeout)\n"
 	"  --no-dns                do not ask for DNS servers\n"
 	"  --ppp-timeout MS        between repetitions (3000)\n"
 	"  --ppp-tries N           of one packet (10)\n"
@@ -66,6 +67,7 @@ static const char help[] =
 	"  --netns NAME            network namespace (ip netns) of the LAC\n"
 	"  --core-netns NAME       and of the host behind the LNS\n"
 	"  --watch-pid PID         the daemon under test: CPU time and memory in each result\n"
+	"  --watch-thread PID      a kernel thread that works for it (NAPI); may be repeated\n"
 	"  --watch-cpu N           busy time of this CPU in each result\n"
 	"Output\n"
 	"  --label TEXT            put into each line of JSON\n"
@@ -90,6 +92,7 @@ enum option_id {
 	O_PASSWORD,
 	O_MRU,
 	O_NO_DNS,
+	O_LCP_WAITS,
 	O_PPP_TIMEOUT,
 	O_PPP_TRIES,
 	O_CORE_ADDR,
@@ -98,6 +101,7 @@ enum option_id {
 	O_CORE_NETNS,
 	O_WATCH_PID,
 	O_WATCH_CPU,
+	O_WATCH_THREAD,
 	O_LABEL,
 	O_JSON,
 };
@@ -120,6 +124,7 @@ static const struct option options[] = {
 	{"user", required_argument, NULL, O_USER},
 	{"password", required_argument, NULL, O_PASSWORD},
 	{"mru", required_argument, NULL, O_MRU},
+	{"lcp-waits", no_argument, NULL, O_LCP_WAITS},
 	{"no-dns", no_argument, NULL, O_NO_DNS},
 	{"ppp-timeout", required_argument, NULL, O_PPP_TIMEOUT},
 	{"ppp-tries", required_argument, NULL, O_PPP_TRIES},
@@ -128,6 +133,7 @@ static const struct option options[] = {
 	{"netns", required_argument, NULL, O_NETNS},
 	{"core-netns", required_argument, NULL, O_CORE_NETNS},
 	{"watch-pid", required_argument, NULL, O_WATCH_PID},
+	{"watch-thread", required_argument, NULL, O_WATCH_THREAD},
 	{"watch-cpu", required_argument, NULL, O_WATCH_CPU},
 	{"label", required_argument, NULL, O_LABEL},
 	{"json", required_argument, NULL, O_JSON},
@@ -282,6 +288,9 @@ static bool subscriber_option(struct lg_conf *c, int o, const char *arg)
 	case O_MRU:
 		c->ppp.mru = (uint16_t)number(arg, 0, 65535);
 		return true;
+	case O_LCP_WAITS:
+		c->ppp.lcp_waits = true;
+		return true;
 	case O_NO_DNS:
 		c->ppp.want_dns = false;
 		return true;
@@ -313,6 +322,11 @@ static bool other_option(struct lg_conf *c, int o, const char *arg)
 		return true;
 	case O_WATCH_PID:
 		c->watch_pid = (int)number(arg, 1, 1 << 22);
+		return true;
+	case O_WATCH_THREAD:
+		if (c->n_watch_threads == LG_WATCH_THREADS)
+			return false;
+		c->watch_threads[c->n_watch_threads++] = (int)number(arg, 1, 1 << 22);
 		return true;
 	case O_WATCH_CPU:
 		c->watch_cpu = (int)number(arg, 0, 4095);
