@@ -52,9 +52,8 @@ static void tunnel_rx(struct tunnel_shard *s, struct tunnel *t, const struct l2t
 	if (verdict == L2TP_CHAN_LOST)
 		drop(s, DROP_NO_MEMORY);
 	t->last_rx = now;
-	bool fresh = verdict == L2TP_CHAN_NEXT || verdict == L2TP_CHAN_STORED;
-	/* Only a message in its place in the window proves that the peer itself moved. */
-	if (fresh && !l2tp_path_equal(from, &t->path))
+	/* Only a message with the very number that is due proves that the peer itself moved. */
+	if (verdict == L2TP_CHAN_NEXT && !l2tp_path_equal(from, &t->path))
 		tunnel_moved(s, t, from);
 	if (verdict == L2TP_CHAN_NEXT) {
 		LNS_ASSERT(m != NULL);
@@ -159,20 +158,9 @@ static void shutdown_all(struct tunnel_shard *s, nsec now)
 		tunnel_stop(s, container_of(at, struct tunnel, all), &why, now);
 }
 
-/* A datagram that reached a worker which was not its owner. */
-static void handed_over(struct tunnel_shard *s, const struct msg_l2tp_control *m, nsec now)
-{
-	const uint8_t *bytes = (const uint8_t *)(m + 1);
-
-	tunnel_shard_rx(s, &m->path, span_of(bytes, m->msg.len - sizeof(*m)), now);
-}
-
 void tunnel_shard_msg(struct tunnel_shard *s, const struct msg *m, nsec now)
 {
 	switch (m->kind) {
-	case MSG_L2TP_CONTROL:
-		handed_over(s, (const struct msg_l2tp_control *)m, now);
-		break;
 	case MSG_HANGUP:
 		call_hangup(s, (const struct msg_hangup *)m, now);
 		break;

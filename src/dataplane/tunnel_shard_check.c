@@ -46,8 +46,8 @@ static bool tunnel_check(const struct tunnel_shard *s, const struct tunnel *t)
 	bool closed = t->state == L2TP_TUNNEL_CLOSED;
 
 	return t->tid != 0 && t->peer_tid != 0 && tunnel_find(s, t->tid) == t &&
-	       t->state != L2TP_TUNNEL_IDLE && (t->source != NULL) == half_open &&
-	       !list_empty(&t->closed) == closed && l2tp_chan_check(&t->chan) &&
+	       (t->source != NULL) == half_open && !list_empty(&t->closed) == closed &&
+	       l2tp_chan_check(&t->chan) &&
 	       (t->n_calls == 0 || t->state == L2TP_TUNNEL_ESTABLISHED) &&
 	       (!t->chan.ack_due || !list_empty(&t->dirty)) &&
 	       /* nobody waits for ever */

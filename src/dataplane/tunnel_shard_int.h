@@ -52,8 +52,9 @@ struct tunnel {
 	struct wheel_timer timer; /* the earliest of everything below */
 	struct l2tp_path path;
 	uint16_t tid, peer_tid;
-	uint8_t state; /* enum l2tp_tunnel_state, never IDLE */
+	uint8_t state; /* enum l2tp_tunnel_state */
 	bool challenged;
+	bool was_open;			       /* its id rests when it is gone */
 	bool busy;			       /* counted in shard->n_busy */
 	uint8_t challenge[L2TP_CHALLENGE_LEN]; /* ours */
 	struct l2tp_chan chan;

@@ -5,11 +5,11 @@
 
 /* ---- text ---- */
 
+/* As much as fits before the NUL. Peers choose some of our texts: one line stays one line. */
 static void put_text(struct wbuf *w, const char *text)
 {
-	size_t room = w->cap - 1 - w->n, n = strlen(text);
-
-	wbuf_bytes(w, text, n < room ? n : room);
+	for (; *text && w->n < w->cap - 1; text++)
+		wbuf_u8(w, *text >= ' ' && *text < 0x7F ? (uint8_t)*text : '.');
 }
 
 static void put_number(struct wbuf *w, uint32_t v)

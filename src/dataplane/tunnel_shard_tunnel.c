@@ -114,7 +114,10 @@ void tunnel_free(struct tunnel_shard *s, struct tunnel *t, nsec now)
 	}
 	hmap_remove(&s->tunnels_by_peer, &t->by_peer);
 	s->by_tid[i] = NULL;
-	s->tid_rests_until[i] = nsec_age_s(NSEC_ZERO, now) + TUNNEL_REST_S;
+	/* An id that nobody used needs no rest: a flood of SCCRQ and StopCCN must not use them up.
+	 */
+	if (t->was_open)
+		s->tid_rests_until[i] = nsec_age_s(NSEC_ZERO, now) + TUNNEL_REST_S;
 	l2tp_chan_fini(&t->chan);
 	bstr_free(s->env->alloc, t->host_name);
 	bstr_free(s->env->alloc, t->vendor);
@@ -314,6 +317,14 @@ static uint64_t sccrq_hash(const struct tunnel_shard *s, const struct l2tp_hdr *
 	return hash_bytes(h->body, s->seed);
 }
 
+/* As much of a name as we tell others; NULL when out of memory. */
+static struct bstr *name_new(struct tunnel_shard *s, struct span name)
+{
+	if (name.n > LNS_HOSTNAME_MAX)
+		name.n = LNS_HOSTNAME_MAX;
+	return bstr_new(s->env->alloc, name);
+}
+
 bool sccrq_is_repeated(const struct tunnel_shard *s, const struct tunnel *t,
 		       const struct l2tp_hdr *h, nsec now)
 {
@@ -339,8 +350,8 @@ void tunnel_open(struct tunnel_shard *s, const struct l2tp_path *from, const str
 		return;
 	}
 	t->sccrq = sccrq_hash(s, h);
-	t->host_name = bstr_new(s->env->alloc, m->avp[L2TP_AVP_HOST_NAME]);
-	t->vendor = bstr_new(s->env->alloc, m->avp[L2TP_AVP_VENDOR_NAME]);
+	t->host_name = name_new(s, m->avp[L2TP_AVP_HOST_NAME]);
+	t->vendor = name_new(s, m->avp[L2TP_AVP_VENDOR_NAME]);
 	if (l2tp_msg_has(m, L2TP_AVP_RECEIVE_WINDOW_SIZE))
 		l2tp_chan_peer_window(&t->chan, l2tp_msg_u16(m, L2TP_AVP_RECEIVE_WINDOW_SIZE));
 	t->challenged = conf->require_auth && conf->secret[0] != '\0';
@@ -392,6 +403,7 @@ static void tunnel_establish(struct tunnel_shard *s, struct tunnel *t, const str
 		return;
 	}
 	t->state = L2TP_TUNNEL_ESTABLISHED;
+	t->was_open = true;
 	source_put(s, t);
 	older_vanish(s, t, now);
 	note(s, LOG_NOTE, t->tid, 0, "tunnel open", t->host_name ? t->host_name->s : "");
@@ -437,7 +449,6 @@ void tunnel_handle(struct tunnel_shard *s, struct tunnel *t, const struct l2tp_h
 	struct stop error = {L2TP_STOP_ERROR, m->fault.error, TERM_LOST_SERVICE, NULL};
 
 	switch (l2tp_tunnel_step(t->state, l2tp_tunnel_event_of(m))) {
-	case L2TP_TUNNEL_REPLY: /* only an idle tunnel replies, see tunnel_open */
 	case L2TP_TUNNEL_NOTHING:
 		break;
 	case L2TP_TUNNEL_ESTABLISH:

@@ -19,7 +19,6 @@ enum {
 	L2TP_VERSION = 2,
 	L2TP_CONTROL_FLAGS = L2TP_T | L2TP_L | L2TP_S | L2TP_VERSION, /* all that we send: 0xC802 */
 	L2TP_CONTROL_HEADER = 12,				      /* bytes; also a whole ZLB */
-	L2TP_PORT = 1701,
 };
 
 struct l2tp_hdr {

@@ -38,8 +38,6 @@ enum l2tp_tunnel_event l2tp_tunnel_event_of(const struct l2tp_msg *m)
 
 static const uint8_t steps[L2TP_TUNNEL_STATES][L2TP_TUNNEL_EVENTS] = {
 	/* clang-format off */
-	[L2TP_TUNNEL_IDLE] =
-		ROW(REPLY, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, REPLY),
 	[L2TP_TUNNEL_WAIT_CTL_CONN] =
 		ROW(STOP_FSM, STOP_FSM, ESTABLISH, CLEAN_UP, NOTHING, NO_CALL, STOP_ERROR, NOTHING, STOP_ERROR),
 	[L2TP_TUNNEL_ESTABLISHED] =
@@ -56,12 +54,4 @@ enum l2tp_tunnel_action l2tp_tunnel_step(enum l2tp_tunnel_state state, enum l2tp
 	LNS_ASSERT(state < L2TP_TUNNEL_STATES);
 	LNS_ASSERT(event < L2TP_TUNNEL_EVENTS);
 	return steps[state][event];
-}
-
-const char *l2tp_tunnel_state_name(enum l2tp_tunnel_state state)
-{
-	static const char *const names[L2TP_TUNNEL_STATES] = {"idle", "wait-ctl-conn",
-							      "established", "stopping", "closed"};
-
-	return names[state];
 }

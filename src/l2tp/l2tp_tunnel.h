@@ -1,6 +1,7 @@
 /*
  * l2tp_tunnel.h - the control connection as a table (RFC 2661 7.2.1), as the side that waits for
- * SCCRQ. Pure: says the next state and what to do; the tunnel shard does it.
+ * SCCRQ. Its idle state has no object and no row: there only an SCCRQ means anything. Pure: says
+ * what to do; the tunnel shard does it.
  */
 #ifndef LNS_L2TP_TUNNEL_H
 #define LNS_L2TP_TUNNEL_H
@@ -8,7 +9,6 @@
 #include "l2tp/l2tp_msg.h"
 
 enum l2tp_tunnel_state {
-	L2TP_TUNNEL_IDLE,
 	L2TP_TUNNEL_WAIT_CTL_CONN, /* SCCRP sent */
 	L2TP_TUNNEL_ESTABLISHED,
 	L2TP_TUNNEL_STOPPING, /* StopCCN sent, not acknowledged yet */
@@ -31,7 +31,6 @@ enum l2tp_tunnel_event {
 
 enum l2tp_tunnel_action {
 	L2TP_TUNNEL_NOTHING,	/* it is acknowledged */
-	L2TP_TUNNEL_REPLY,	/* send SCCRP, or StopCCN when SCCRQ is not acceptable */
 	L2TP_TUNNEL_ESTABLISH,	/* check the Challenge Response, then open */
 	L2TP_TUNNEL_CALL,	/* give it to the call machine */
 	L2TP_TUNNEL_NO_CALL,	/* a call before the tunnel is open: refuse it */
@@ -44,6 +43,5 @@ enum l2tp_tunnel_action {
 enum l2tp_tunnel_event l2tp_tunnel_event_of(const struct l2tp_msg *m);
 enum l2tp_tunnel_action l2tp_tunnel_step(enum l2tp_tunnel_state state,
 					 enum l2tp_tunnel_event event);
-const char *l2tp_tunnel_state_name(enum l2tp_tunnel_state state);
 
 #endif

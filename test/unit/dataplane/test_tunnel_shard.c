@@ -60,7 +60,7 @@ static void assert_reply(enum l2tp_msg_type type)
 		if (got.m.type == type)
 			return;
 	}
-	fail_msg("no %s among %u datagrams", l2tp_msg_name(type), rig->n_sent);
+	fail_msg("no %s among %u datagrams", l2tp_msg_name((uint16_t)type), rig->n_sent);
 }
 
 static void assert_result(uint16_t result, uint16_t error)
@@ -678,6 +678,8 @@ static void tunnel_ids_rest_after_use(void **state)
 		assert_reply(L2TP_SCCRP);
 		tid = l2tp_msg_u16(&got.m, L2TP_AVP_ASSIGNED_TUNNEL_ID);
 		assert_int_equal(seen[tid]++, 0);
+		rig_begin(&out, tid, 0, L2TP_SCCCN);
+		talk();
 		rig_begin(&out, tid, 0, L2TP_StopCCN);
 		l2tp_avp_put_u16(&out.w, L2TP_AVP_ASSIGNED_TUNNEL_ID, PEER_TID);
 		l2tp_avp_put_result(&out.w, 1, 0, span_str(""));
@@ -685,6 +687,42 @@ static void tunnel_ids_rest_after_use(void **state)
 		rig_pass_ms(rig, 10);
 	}
 	assert_true(tunnel_shard_check(rig->shard));
+}
+
+/* Two packets with a false source address make and end a tunnel: that must cost us nothing. */
+static void a_flood_of_sccrq_and_stopccn_uses_nothing_up(void **state)
+{
+	(void)state;
+	for (uint32_t i = 1; i <= 70000; i++) {
+		rig->peer.peer.ip = ip_addr_v4(0x0A000000 + i);
+		peer_ns = peer_nr = 0;
+		rig_sccrq(&out, PEER_TID);
+		talk();
+		rig_begin(&out, 0, 0, L2TP_StopCCN);
+		l2tp_avp_put_u16(&out.w, L2TP_AVP_ASSIGNED_TUNNEL_ID, PEER_TID);
+		l2tp_avp_put_result(&out.w, 1, 0, span_str(""));
+		rig_rx(rig, &out, 1, 0);
+	}
+	assert_int_equal(count(C_TUNNELS_CREATED), 70000);
+	assert_int_equal(tunnel_shard_count(rig->shard), 0);
+	rig->peer.peer.ip = ip_addr_v4(0xC0000202);
+	peer_ns = peer_nr = 0;
+	tunnel_up();
+	call_up(9);
+}
+
+/* Names come from strangers: one log line stays one line. */
+static void names_cannot_forge_log_lines(void **state)
+{
+	(void)state;
+	rig_begin(&out, 0, 0, L2TP_SCCRQ);
+	l2tp_avp_put_u16(&out.w, L2TP_AVP_PROTOCOL_VERSION, 0x0100);
+	l2tp_avp_put_u32(&out.w, L2TP_AVP_FRAMING_CAPABILITIES, 3);
+	l2tp_avp_put(&out.w, L2TP_AVP_HOST_NAME, span_str("a\nb\x1b[2J\x9b"));
+	l2tp_avp_put_u16(&out.w, L2TP_AVP_ASSIGNED_TUNNEL_ID, PEER_TID);
+	talk();
+	assert_reply(L2TP_SCCRP);
+	assert_string_equal(rig->last_log, "tunnel opening: a.b.[2J.");
 }
 
 static void a_query_is_answered(void **state)
@@ -1168,6 +1206,8 @@ int main(void)
 		SHARD_TEST(a_new_address_is_followed_only_when_told_so),
 		SHARD_TEST(junk_is_counted),
 		SHARD_TEST(tunnel_ids_rest_after_use),
+		SHARD_TEST(a_flood_of_sccrq_and_stopccn_uses_nothing_up),
+		SHARD_TEST(names_cannot_forge_log_lines),
 		SHARD_TEST(a_query_is_answered),
 		SHARD_TEST(a_call_comes_up),
 		SHARD_TEST(calls_go_to_the_least_loaded_worker),
