@@ -79,10 +79,11 @@ static void learn_sccrp(struct peer *p, struct span datagram, struct text *t)
 
 static void learn_icrp(struct peer *p, const struct control_head *h, struct span datagram)
 {
-	struct span sid = control_value(datagram, "sid");
+	struct span value = control_value(datagram, "sid");
+	uint16_t sid = span_u16(&value);
 	for (unsigned i = 0; i < p->n_calls; i++)
 		if (p->calls[i].lac_sid == h->sid)
-			p->calls[i].lns_sid = span_u16(&sid);
+			p->calls[i].lns_sid = sid;
 }
 
 static void on_control(void *ctx, const struct l2tp_path *path, struct span datagram)

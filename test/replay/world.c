@@ -258,7 +258,7 @@ void world_rx(struct world *w, const struct l2tp_path *path, struct span datagra
 	struct dp_datagram d = {.p = bytes, .n = datagram.n, .path = path};
 	struct dp_up_result r;
 	/* The kernel steers by (tunnel id or session id) modulo N; with misdirect it does not. */
-	uint16_t id = datagram.n >= 8 ? (uint16_t)(bytes[4] << 8 | bytes[5]) : 0;
+	unsigned id = datagram.n >= 8 ? (unsigned)bytes[4] << 8 | bytes[5] : 0;
 	struct worker *at = &w->workers[(id + w->misdirect) % w->n_workers];
 	struct dp_world dp = {.tables = w->tables,
 			      .routes = w->routes,
