@@ -331,9 +331,17 @@ static void send_control(struct stage *s, struct peer *p, const struct words *w,
 static void begin_data(struct wbuf *out, const struct peer *p, const struct call *c,
 		       const struct words *w)
 {
-	wbuf_u16(out, 0x0002);
+	bool length = w && words_has(w, "with-length"), numbered = w && words_has(w, "numbered"),
+	     offset = w && words_has(w, "with-offset");
+	wbuf_u16(out, (uint16_t)(0x0002 | length * 0x4000 | numbered * 0x0800 | offset * 0x0200));
+	if (length)
+		wbuf_u16(out, 0);
 	wbuf_u16(out, w ? (uint16_t)words_num(w, "htid", p->lns_tid) : p->lns_tid);
 	wbuf_u16(out, w ? (uint16_t)words_num(w, "hsid", c->lns_sid) : c->lns_sid);
+	if (numbered)
+		wbuf_u32(out, 0x00010000);
+	if (offset)
+		wbuf_u32(out, 0x00020000); /* two bytes to skip */
 	if (!w || !words_has(w, "acfc-frame"))
 		wbuf_u16(out, 0xFF03);
 }
@@ -346,6 +354,8 @@ static void send_frame(struct stage *s, struct peer *p, const struct words *w, u
 
 	begin_data(&out, p, c, w);
 	frame_write(&out, &c->memory, w, first);
+	if (words_has(w, "with-length"))
+		wbuf_patch_u16(&out, 2, (uint16_t)out.n);
 	world_rx(s->world, &p->path, wbuf_written(&out));
 }
 
