@@ -13,6 +13,7 @@ enum {
 	PPP_ALL_STATIONS = 0xFF03,
 	PPP_IP4 = 0x0021,
 	PPP_IP6 = 0x0057,
+	PPP_LCP = 0xC021,
 	LOOK_AHEAD = 4,
 };
 
@@ -221,13 +222,25 @@ static bool is_for_owner(const struct dp_world *w, const struct dp_session *s)
 	return s->spec.flags & DP_OWNER_ONLY && s->spec.key.sid % w->n_workers != w->self;
 }
 
+/* A call comes to its session's worker by way of its tunnel's: the peer's first LCP frame may
+ * overtake it. */
+static void no_session(const struct dp_world *w, struct dp_up_result *r)
+{
+	struct span in = span_of(r->p, r->n);
+
+	if (ppp_protocol(&in) == PPP_LCP)
+		r->verdict = DP_UP_EARLY;
+	else
+		drop(w, r, DROP_NO_SESSION);
+}
+
 static void session_frame(const struct dp_world *w, const struct dp_session *s,
 			  const struct l2tp_path *path, struct dp_up_result *r, struct run *run)
 {
 	struct span in = span_of(r->p, r->n);
 
 	if (!s) {
-		drop(w, r, DROP_NO_SESSION);
+		no_session(w, r);
 		return;
 	}
 	if (!is_from_peer(w, s, path)) {
