@@ -276,7 +276,10 @@ static void guard_expired(struct ppp_link *l, struct ppp_io *io)
 		ppp_link_fail(l, io, TERM_LOST_SERVICE, "LCP: no agreement or no answer");
 		break;
 	case PPP_AUTHENTICATE:
-		ppp_link_fail(l, io, TERM_REAUTHENTICATION_FAILURE, "authentication took too long");
+		if (l->aaa_pending)
+			ppp_link_fail(l, io, TERM_SERVICE_UNAVAILABLE, "AAA did not answer");
+		else
+			ppp_link_fail(l, io, TERM_REAUTHENTICATION_FAILURE, "no login in time");
 		break;
 	default:
 		ppp_link_fail(l, io, TERM_LOST_SERVICE, "IPCP: no agreement or no answer");

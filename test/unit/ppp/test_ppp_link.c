@@ -387,6 +387,40 @@ static void a_restart_while_aaa_thinks_keeps_the_grant(void **state)
 	assert_int_equal(k.link.phase, PPP_NETWORK);
 }
 
+/* Our Ack got lost: the same bytes again. Without a magic number it may be a fresh start. */
+static void a_repeated_request_is_no_restart(void **state)
+{
+	(void)state;
+	k.conf.n_auth = 0;
+	kit_open(&k);
+	kit_ack(&k, PPP_LCP);
+	kit_rx_hex(&k, "c0 21 01 01 00 0a 05 06 00 00 12 34");
+	assert_int_equal(k.link.lcp.state, PPP_OPENED);
+	kit_forget(&k);
+	kit_rx_hex(&k, "c0 21 01 01 00 0a 05 06 00 00 12 34");
+	assert_int_equal(k.n_frames, 1);
+	kit_assert_sent(&k, PPP_LCP, PPP_CONF_ACK, "05 06 00 00 12 34");
+	assert_int_equal(k.link.lcp.state, PPP_OPENED);
+	kit_rx_hex(&k, "c0 21 01 01 00 0a 05 06 00 00 12 35"); /* another magic number */
+	assert_int_equal(k.link.lcp.state, PPP_ACK_SENT);
+	kit_ack(&k, PPP_LCP);
+	kit_rx_hex(&k, "c0 21 01 02 00 04");
+	kit_ack(&k, PPP_LCP);
+	assert_int_equal(k.link.lcp.state, PPP_OPENED);
+	kit_rx_hex(&k, "c0 21 01 02 00 04");
+	assert_int_equal(k.link.lcp.state, PPP_ACK_SENT);
+}
+
+static void a_silent_aaa_is_not_the_subscribers_fault(void **state)
+{
+	(void)state;
+	k.conf.n_auth = 0;
+	open_lcp();
+	kit_wait(&k, NSEC_S(65));
+	assert_int_equal(k.ended, 1);
+	assert_int_equal(k.link.end.cause, TERM_SERVICE_UNAVAILABLE);
+}
+
 /* Loss and duplication both ways, many seeds: it always comes up. */
 static void lossy_and_doubling_lines_converge(void **state)
 {
@@ -781,6 +815,8 @@ int main(void)
 		T(a_restart_takes_ip_down_and_authenticates_again),
 		T(another_user_cannot_take_over_a_link),
 		T(a_restart_while_aaa_thinks_keeps_the_grant),
+		T(a_repeated_request_is_no_restart),
+		T(a_silent_aaa_is_not_the_subscribers_fault),
 		T(lossy_and_doubling_lines_converge),
 		T(first_requests_come_fast_then_slow_down),
 		T(an_unanswered_link_ends_with_lost_service),
