@@ -644,6 +644,8 @@ static const void *guess(const struct bucket *b, uint64_t tag)
 
 static void prefetch_record(const void *r)
 {
+	if (!r)
+		return; /* a hash that nobody has */
 	__builtin_prefetch(r);
 	__builtin_prefetch((const uint8_t *)r + CACHE_LINE);
 }
