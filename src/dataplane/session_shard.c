@@ -68,6 +68,7 @@ static void on_call_up(struct session_shard *s, const struct msg_call_up *call, 
 	struct ppp_io io = session_io(s, now);
 	ppp_link_open(&x->link, &io);
 	session_act(s, x, now);
+	session_early_deliver(s, call->key, now);
 }
 
 static void on_call_down(struct session_shard *s, const struct msg_call_down *m)

@@ -20,6 +20,10 @@ void session_shard_conf(struct session_shard *s, const struct shard_conf *conf);
  * with the protocol field. Only non-IP protocols come here, and IP before IPCP is open does not. */
 void session_shard_frame(struct session_shard *s, uint16_t tid, uint16_t sid, struct span frame,
 			 nsec now);
+/* An LCP frame whose session is not known (yet): kept for a moment, in case its call is on the way
+ * from the tunnel's worker. */
+void session_shard_early(struct session_shard *s, uint16_t tid, uint16_t sid,
+			 const struct l2tp_path *path, struct span frame, nsec now);
 void session_shard_msg(struct session_shard *s, const struct msg *m, nsec now);
 nsec session_shard_turn(struct session_shard *s, nsec now);
 /* Sessions that are not gone yet. */

@@ -43,6 +43,17 @@ struct session {
 	struct ppp_link link;
 };
 
+enum { EARLY_FRAMES = 256, EARLY_FRAME_MAX = 128 };
+
+/* An LCP frame that came before its call; n is 0 in a free place. */
+struct early_frame {
+	struct l2tp_path path;
+	nsec until;
+	uint16_t tid, sid;
+	uint8_t n;
+	uint8_t bytes[EARLY_FRAME_MAX];
+};
+
 struct session_shard {
 	struct shard_env env;
 	const struct shard_conf *conf;
@@ -52,6 +63,7 @@ struct session_shard {
 	struct list_head grace; /* oldest first */
 	unsigned n_grace;
 	struct ppp_actions out; /* of the step in progress */
+	struct early_frame early[EARLY_FRAMES];
 };
 
 /* ---- session_shard_table.c: birth, look-up, death ---- */
@@ -65,6 +77,11 @@ struct session *session_new(struct session_shard *s, const struct msg_call_up *c
 /* Out of every table, into the grace list. */
 void session_retire(struct session_shard *s, struct session *x);
 void session_free(struct session_shard *s, struct session *x);
+
+/* ---- session_shard_early.c ---- */
+
+/* Gives a new session the frame that came before it, if there is one. */
+void session_early_deliver(struct session_shard *s, struct sess_key key, nsec now);
 
 /* ---- session_shard_act.c: what a step of the link asks for ---- */
 

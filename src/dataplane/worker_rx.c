@@ -6,6 +6,7 @@
 
 enum {
 	ROUNDS_MAX = 4,	   /* batches taken from one socket or queue in one turn */
+	EARLY_MAX = 16,	   /* frames of unknown sessions looked at in one batch */
 	LETTERS_MAX = 2048 /* messages taken in one turn */
 };
 
@@ -64,16 +65,37 @@ static void take_frame(struct worker *w, const struct l2tp_path *path, const str
 		frame_to_owner(w, owner, path, r);
 }
 
+/* Frames of unknown sessions: a few per batch, so that junk does not fill the rings. */
+static void take_early(struct worker *w, const struct l2tp_path *path, const struct dp_up_result *r,
+		       unsigned *budget)
+{
+	unsigned owner = r->sid % w->common->n_workers;
+
+	if (*budget == 0) {
+		counter_drop(&w->counters, DROP_NO_SESSION, 1);
+		return;
+	}
+	--*budget;
+	if (owner == w->self)
+		session_shard_early(w->sessions, r->tid, r->sid, path, span_of(r->p, r->n), w->now);
+	else
+		frame_to_owner(w, owner, path, r);
+}
+
 /* ---- from the LAC ---------------------------------------------------------------------------- */
 
 static void take_batch(struct worker *w, const struct dp_datagram *in, unsigned n)
 {
+	unsigned early = EARLY_MAX;
+
 	dp_up(&w->world, in, n, w->up);
 	for (unsigned i = 0; i < n; i++)
 		if (w->up[i].verdict == DP_UP_CONTROL)
 			take_control(w, in[i].path, &w->up[i]);
 		else if (w->up[i].verdict == DP_UP_FRAME)
 			take_frame(w, in[i].path, &w->up[i]);
+		else if (w->up[i].verdict == DP_UP_EARLY)
+			take_early(w, in[i].path, &w->up[i], &early);
 	for (unsigned i = 0; i < n; i++)
 		if (w->up[i].verdict == DP_UP_FORWARD)
 			io_tun_write(w->tun, span_of(w->up[i].p, w->up[i].n));
@@ -147,6 +169,8 @@ static void take_ppp_frame(struct worker *w, struct msg_ppp_frame *m)
 		    m->msg.len - sizeof(*m), &r);
 	if (r.verdict == DP_UP_FRAME)
 		session_shard_frame(w->sessions, r.tid, r.sid, span_of(r.p, r.n), w->now);
+	else if (r.verdict == DP_UP_EARLY)
+		session_shard_early(w->sessions, r.tid, r.sid, &m->path, span_of(r.p, r.n), w->now);
 	else if (r.verdict == DP_UP_FORWARD)
 		io_tun_write(w->tun, span_of(r.p, r.n));
 }
