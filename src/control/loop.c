@@ -110,7 +110,9 @@ static void env_log(void *ctx, enum log_level level, uint16_t tid, uint16_t sid,
 static int64_t env_wall_clock(void *ctx)
 {
 	(void)ctx;
-	return (int64_t)time(NULL);
+	struct timespec ts;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec;
 }
 
 /* ---- files --------------------------------------------------------------------------------- */

@@ -276,6 +276,8 @@ void world_rx(struct world *w, const struct l2tp_path *path, struct span datagra
 		tunnel_shard_rx(w->workers[owner].tunnels, path, rest, w->now);
 	else if (r.verdict == DP_UP_FRAME)
 		session_shard_frame(w->workers[owner].sessions, r.tid, r.sid, rest, w->now);
+	else if (r.verdict == DP_UP_EARLY)
+		session_shard_early(w->workers[owner].sessions, r.tid, r.sid, path, rest, w->now);
 	else if (r.verdict == DP_UP_FORWARD)
 		w->out.tun(w->out.ctx, rest);
 	free(bytes);
