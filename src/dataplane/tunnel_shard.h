@@ -21,8 +21,8 @@ void tunnel_shard_conf(struct tunnel_shard *t, const struct shard_conf *conf);
 void tunnel_shard_rx(struct tunnel_shard *t, const struct l2tp_path *from, struct span datagram,
 		     nsec now);
 void tunnel_shard_msg(struct tunnel_shard *t, const struct msg *m, nsec now);
-/* Handles everything that is due; returns when to call again. Call it after each batch of rx and msg:
- * acknowledgements that no reply carried leave now, one for the whole batch. */
+/* Handles everything that is due; returns when to call again. Call it after each batch of rx and
+ * msg: acknowledgements that no reply carried leave now, one for the whole batch. */
 nsec tunnel_shard_turn(struct tunnel_shard *t, nsec now);
 /* Tunnels that are open, opening or wait for the acknowledgement of their StopCCN; those that are
  * only remembered do not count. 0 = a shutdown is complete. */
