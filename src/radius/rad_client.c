@@ -39,7 +39,8 @@ enum server_state {
 struct server {
 	struct rad_server_conf conf;
 	enum server_state state;
-	uint8_t silent; /* timeouts since its last valid reply */
+	uint8_t silent;	    /* timeouts since its last valid reply */
+	bool told_unsigned; /* it was logged that its replies have no Message-Authenticator */
 	nsec dead_until;
 	struct target *targets[RAD_KINDS];
 };
@@ -66,6 +67,7 @@ struct rad_request {
 	uint8_t server; /* asked last; NO_SERVER: it is gone from the list */
 	uint8_t tries;
 	bool has_password;
+	nsec sent_at;	  /* last */
 	uint32_t wait_ms; /* of the running timer, without jitter of the next */
 	struct binding at[RAD_SERVERS_MAX];
 	uint8_t authenticator[RAD_AUTHENTICATOR];
@@ -310,7 +312,7 @@ static void request_wait(struct rad_client *c, struct rad_request *r, nsec now)
 static void server_log(struct rad_client *c, enum log_level level, const struct server *s,
 		       const char *what)
 {
-	char addr[SOCK_ADDR_TEXT], line[128];
+	char addr[SOCK_ADDR_TEXT], line[256];
 
 	snprintf(line, sizeof(line), "RADIUS server %s %s",
 		 sock_addr_text(&s->conf.addr[RAD_AUTH], addr), what);
@@ -337,10 +339,13 @@ static unsigned server_choose(struct rad_client *c, unsigned first, nsec now)
 	return first % n;
 }
 
-static void server_silent(struct rad_client *c, unsigned i, nsec now)
+/* A request got no answer. That the server answered others meanwhile means that it is only busy. */
+static void server_silent(struct rad_client *c, const struct rad_request *r, nsec now)
 {
-	struct server *s = &c->servers[i];
+	struct server *s = &c->servers[r->server];
 
+	if (nsec_before(r->sent_at, s->last_reply))
+		return;
 	if (s->silent < UINT8_MAX)
 		s->silent++;
 	if (c->conf.dead_time_ms == 0 || s->silent < DEAD_AFTER)
@@ -352,12 +357,13 @@ static void server_silent(struct rad_client *c, unsigned i, nsec now)
 	s->state = SERVER_DEAD;
 }
 
-static void server_answered(struct rad_client *c, struct server *s)
+static void server_answered(struct rad_client *c, struct server *s, nsec now)
 {
 	if (s->state != SERVER_ALIVE)
 		server_log(c, LOG_WARN, s, "answers again");
 	s->state = SERVER_ALIVE;
 	s->silent = 0;
+	s->last_reply = now;
 }
 
 /* Sends the request to the first usable server from `first` on. False: no identifier. */
@@ -378,6 +384,7 @@ static bool request_try(struct rad_client *c, struct rad_request *r, unsigned fi
 		s->state = SERVER_PROBE;
 	r->server = (uint8_t)i;
 	r->tries++;
+	r->sent_at = now;
 	request_send(c, r);
 	request_wait(c, r, now);
 	return true;
@@ -390,7 +397,7 @@ static bool request_timeout(struct rad_client *c, struct rad_request *r, nsec no
 	unsigned next = 0;
 
 	if (r->server != NO_SERVER) {
-		server_silent(c, r->server, now);
+		server_silent(c, r, now);
 		next = r->server + 1u;
 	}
 	if (r->tries < c->conf.tries && request_try(c, r, next, now)) {
@@ -433,8 +440,19 @@ static struct rad_request *find_asked(struct rad_client *c, unsigned sock,
 	return NULL;
 }
 
-static bool reply_is_good(const struct rad_request *r, const struct rad_packet *p,
-			  const struct server *s, const uint8_t *authenticator)
+/* Old servers do not sign what they send; whoever runs one has to find out why nobody gets in. */
+static void tell_unsigned(struct rad_client *c, struct server *s)
+{
+	if (!s->told_unsigned)
+		server_log(c, LOG_ERROR, s,
+			   "answers without Message-Authenticator, which is refused; configure it "
+			   "to send one, or see radius_require_message_authenticator");
+	s->told_unsigned = true;
+}
+
+static bool reply_is_good(struct rad_client *c, const struct rad_request *r,
+			  const struct rad_packet *p, struct server *s,
+			  const uint8_t *authenticator)
 {
 	if (!code_answers(p->code, r->kind))
 		return false;
@@ -442,7 +460,10 @@ static bool reply_is_good(const struct rad_request *r, const struct rad_packet *
 	case RAD_CHECK_GOOD:
 		return true;
 	case RAD_CHECK_MESSAGE_MISSING:
-		return r->kind == RAD_ACCT || !s->conf.need_message_authenticator;
+		if (r->kind == RAD_ACCT || !s->conf.need_message_authenticator)
+			return true;
+		tell_unsigned(c, s);
+		return false;
 	case RAD_CHECK_FORGED:
 	case RAD_CHECK_MESSAGE_FORGED:
 		break;
@@ -635,10 +656,10 @@ bool rad_client_rx(struct rad_client *c, unsigned sock, const struct sock_addr *
 	if (!r)
 		goto refuse;
 	sent_authenticator(c, r, i, authenticator);
-	if (!reply_is_good(r, &p, &c->servers[i], authenticator))
+	if (!reply_is_good(c, r, &p, &c->servers[i], authenticator))
 		goto refuse;
 
-	server_answered(c, &c->servers[i]);
+	server_answered(c, &c->servers[i], now);
 	*out = (struct rad_answer){
 		.kind = r->kind, .cookie = r->cookie, .server = *from, .packet = p};
 	request_free(c, r, now);

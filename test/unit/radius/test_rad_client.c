@@ -252,6 +252,7 @@ static void forged_replies_leave_the_request_waiting(void **state)
 	other.sock = 100000;
 	assert_false(reply(w, &other, ACCEPT("one"), &a));
 	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_REPLIES), n + 5);
+	assert_int_equal(w->n_logs, 1); /* of the reply without Message-Authenticator */
 	assert_int_equal(rad_client_outstanding(w->client), 1);
 	assert_true(reply(w, &s, ACCEPT("one"), &a));
 	world_free(w);
@@ -433,6 +434,23 @@ static void a_silent_server_is_passed_over_and_comes_back(void **state)
 	world_free(w);
 }
 
+static void a_busy_server_is_not_dead(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	struct rad_answer a;
+
+	for (unsigned i = 0; i < 5; i++)
+		assert_non_null(ask(w, i));
+	advance(w, NSEC_S(1));
+	struct sent s = w->sent[0];
+	assert_true(reply(w, &s, ACCEPT("one"), &a));
+	advance(w, NSEC_MS(2400)); /* it lost the other four */
+	assert_int_equal(w->n_sent, 9);
+	assert_true(rad_client_server_alive(w->client, 0));
+	world_free(w);
+}
+
 static void a_probe_that_is_cancelled_does_not_block_the_server(void **state)
 {
 	(void)state;
@@ -600,6 +618,7 @@ int main(void)
 		cmocka_unit_test(requests_do_not_repeat_in_step),
 		cmocka_unit_test(the_next_server_is_asked_with_its_own_secret),
 		cmocka_unit_test(a_silent_server_is_passed_over_and_comes_back),
+		cmocka_unit_test(a_busy_server_is_not_dead),
 		cmocka_unit_test(a_probe_that_is_cancelled_does_not_block_the_server),
 		cmocka_unit_test(with_all_servers_dead_they_are_still_asked),
 		cmocka_unit_test(a_hundred_thousand_outstanding_and_silence),
