@@ -222,7 +222,14 @@ bench_cleanup() {
 	return 0
 }
 bench_setup() {
+	local tool
 	[ "$(id -u)" = 0 ] || die "must be root: it makes network namespaces"
+	if [ "$BUILD" = "$HERE/../build/release" ]; then
+		"$HERE/../test/lib/install-deps" build bench >&2 || die "packages are missing, see above"
+		(cd "$HERE/.." && cmake --preset release && cmake --build --preset release) \
+			>/tmp/l2tpns-bench-build-$ID.log 2>&1 || die "does not build: /tmp/l2tpns-bench-build-$ID.log"
+		rm -f /tmp/l2tpns-bench-build-$ID.log
+	fi
 	for tool in ip ethtool taskset ss jq; do
 		command -v $tool >/dev/null || die "$tool is missing (Debian: iproute2 ethtool util-linux jq)"
 	done
