@@ -40,6 +40,7 @@ struct server {
 	struct rad_server_conf conf;
 	enum server_state state;
 	uint8_t silent;	    /* timeouts since its last valid reply */
+	nsec last_reply;    /* when that came */
 	bool told_unsigned; /* it was logged that its replies have no Message-Authenticator */
 	nsec dead_until;
 	struct target *targets[RAD_KINDS];
