@@ -1,0 +1,181 @@
+/* worker_mail: order, full rings, waking, between real threads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "dataplane/worker_mail.h"
+
+/* Used by two threads at once, so not the counting one. */
+static void *plain_get(void *ctx, size_t n)
+{
+	(void)ctx;
+	return calloc(1, n);
+}
+static void plain_put(void *ctx, void *p, size_t n)
+{
+	(void)ctx;
+	(void)n;
+	free(p);
+}
+static const struct alloc plain = {.get = plain_get, .put = plain_put};
+
+static void send_number(struct mail *m, unsigned from, unsigned to, uint64_t number,
+			struct counters *c)
+{
+	struct msg_tunnel_query q = MSG_INIT(MSG_TUNNEL_QUERY, struct msg_tunnel_query);
+
+	q.cookie = number;
+	mail_send(m, from, to, &q.msg, span_of(NULL, 0), c);
+}
+
+static uint64_t number_of(const struct msg *m)
+{
+	assert_int_equal(m->kind, MSG_TUNNEL_QUERY);
+	return ((const struct msg_tunnel_query *)m)->cookie;
+}
+
+static void a_full_ring_loses_packets_but_no_messages(void **state)
+{
+	(void)state;
+	struct mail *m = mail_new(&plain, 2);
+	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
+	struct msg_l2tp_control packet = MSG_INIT(MSG_L2TP_CONTROL, struct msg_l2tp_control);
+	enum { MANY = 100000 };
+	unsigned from, got = 0;
+
+	memset(c, 0, sizeof(*c));
+	for (uint64_t i = 0; i < MANY; i++)
+		send_number(m, 0, 1, i, c);
+	assert_true(mail_waiting(m, 0) > 0);
+	mail_send(m, 0, 1, &packet.msg, span_of(NULL, 0), c);
+	assert_int_equal(counter_drops(c, DROP_RING_FULL), 1);
+	for (struct msg *msg; got < MANY;) {
+		mail_flush(m, 0);
+		while ((msg = mail_next(m, 1, &from))) {
+			assert_int_equal(from, 0);
+			assert_int_equal(number_of(msg), got);
+			got++;
+		}
+	}
+	assert_int_equal(mail_waiting(m, 0), 0);
+	assert_true(mail_is_empty(m, 1));
+	mail_free(m);
+	free(c);
+}
+
+static void a_packet_travels_behind_its_header(void **state)
+{
+	(void)state;
+	struct mail *m = mail_new(&plain, 1);
+	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
+	struct msg_ppp_frame frame = MSG_INIT(MSG_PPP_FRAME, struct msg_ppp_frame);
+	static const uint8_t bytes[] = "frame";
+	unsigned from;
+
+	memset(c, 0, sizeof(*c));
+	frame.sid = 7;
+	frame.msg.len = (uint16_t)(sizeof(frame) + sizeof(bytes));
+	mail_send(m, 0, 0, &frame.msg, span_of(bytes, sizeof(bytes)), c);
+	const struct msg *msg = mail_next(m, 0, &from);
+	assert_non_null(msg);
+	assert_int_equal(((const struct msg_ppp_frame *)msg)->sid, 7);
+	assert_memory_equal((const struct msg_ppp_frame *)msg + 1, bytes, sizeof(bytes));
+	assert_null(mail_next(m, 0, &from));
+	mail_free(m);
+	free(c);
+}
+
+/* ---- threads: each sends numbers to all others, sleeps when there is nothing, loses nothing -----
+ */
+
+enum { WORKERS = 3, NUMBERS = 60000 };
+
+struct player {
+	struct mail *mail;
+	unsigned self;
+	struct counters *counters;
+	uint64_t got[WORKERS + 1];
+	pthread_t thread;
+};
+
+static void receive_all(struct player *p)
+{
+	const struct msg *m;
+	unsigned from;
+
+	while ((m = mail_next(p->mail, p->self, &from))) {
+		assert_int_equal(number_of(m), p->got[from]);
+		p->got[from]++;
+	}
+}
+
+static bool has_all(const struct player *p)
+{
+	for (unsigned i = 0; i <= WORKERS; i++)
+		if (p->got[i] != NUMBERS)
+			return false;
+	return true;
+}
+
+static void nap(struct player *p)
+{
+	struct pollfd fd = {.fd = mail_fd(p->mail, p->self), .events = POLLIN};
+
+	if (!mail_sleep(p->mail, p->self))
+		return;
+	/* A lost wake-up shows as a failure, not as a slow test. */
+	assert_true(mail_waiting(p->mail, p->self) || poll(&fd, 1, 20000) == 1);
+	mail_awake(p->mail, p->self);
+}
+
+static void *play(void *arg)
+{
+	struct player *p = arg;
+
+	for (uint64_t i = 0; i < NUMBERS || mail_waiting(p->mail, p->self) || !has_all(p);) {
+		for (unsigned burst = 0; i < NUMBERS && burst < 20; burst++, i++)
+			for (unsigned to = 0; to <= WORKERS; to++)
+				send_number(p->mail, p->self, to, i, p->counters);
+		mail_flush(p->mail, p->self);
+		receive_all(p);
+		if (i == NUMBERS && !has_all(p))
+			nap(p);
+	}
+	return NULL;
+}
+
+static void threads_lose_nothing_and_wake_each_other(void **state)
+{
+	(void)state;
+	struct mail *m = mail_new(&plain, WORKERS);
+	static struct player players[WORKERS + 1];
+
+	for (unsigned i = 0; i <= WORKERS; i++) {
+		players[i] = (struct player){.mail = m, .self = i};
+		players[i].counters = aligned_alloc(64, (sizeof(struct counters) + 63) / 64 * 64);
+		memset(players[i].counters, 0, sizeof(struct counters));
+	}
+	for (unsigned i = 0; i <= WORKERS; i++)
+		assert_int_equal(pthread_create(&players[i].thread, NULL, play, &players[i]), 0);
+	for (unsigned i = 0; i <= WORKERS; i++) {
+		pthread_join(players[i].thread, NULL);
+		assert_true(has_all(&players[i]));
+		free(players[i].counters);
+	}
+	mail_free(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_full_ring_loses_packets_but_no_messages),
+		cmocka_unit_test(a_packet_travels_behind_its_header),
+		cmocka_unit_test(threads_lose_nothing_and_wake_each_other),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
