@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +17,8 @@
 #include "control/heap.h"
 #include "control/log_sink.h"
 #include "control/loop.h"
+
+enum { DESCRIPTORS = 8192 };
 
 struct options {
 	struct loop_options loop;
@@ -122,6 +125,21 @@ static bool write_pid_file(const char *path)
 	return true;
 }
 
+/* One descriptor per 256 outstanding RADIUS requests, and one per command line connection. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS)
+		return;
+	limit.rlim_cur = DESCRIPTORS;
+	if (limit.rlim_max < DESCRIPTORS)
+		limit.rlim_max = DESCRIPTORS;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_sink_printf(LOG_WARN, "cannot raise the limit of descriptors to %d: %s",
+				DESCRIPTORS, strerror(errno));
+}
+
 static int serve(const struct options *o, struct conf *conf)
 {
 	log_sink_start();
@@ -130,6 +148,7 @@ static int serve(const struct options *o, struct conf *conf)
 	char pid_file[sizeof(conf->pid_file)];
 	memcpy(pid_file, conf->pid_file, sizeof(pid_file));
 	bool pid_written = write_pid_file(pid_file);
+	allow_descriptors();
 	if (conf->lock_pages && mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
 		log_sink_printf(LOG_WARN, "lock_pages: %s", strerror(errno));
 	int status = loop_run(&o->loop, conf);

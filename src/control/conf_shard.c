@@ -42,6 +42,8 @@ static void fill_l2tp(const struct conf *c, unsigned n_workers, struct l2tp_conf
 	copy_name(out->host_name, sizeof(out->host_name), host_name_of(c));
 	copy_name(out->secret, sizeof(out->secret), c->l2tp_secret);
 	out->require_auth = c->l2tp_require_auth;
+	/* Nothing to challenge with: rather no tunnel than one that was not checked. */
+	out->refuse_new = c->l2tp_require_auth && c->l2tp_secret[0] == '\0';
 	out->window = (uint16_t)c->l2tp_window;
 	out->max_retries = (uint16_t)c->l2tp_retries;
 	out->retransmit_cap_s = (uint16_t)c->l2tp_retransmit_cap;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/crypto.h"
 #include "base/panic.h"
 #include "base/rcu.h"
 #include "control/cli.h"
@@ -165,7 +166,7 @@ static void apply_workers(struct loop *l)
 	struct shard_conf shard;
 	conf_to_shard(l->conf, dp_n_workers(l->dp), &shard);
 	shard.version = ++l->conf_version;
-	shard.l2tp.refuse_new = l->phase != PHASE_RUN;
+	shard.l2tp.refuse_new |= l->phase != PHASE_RUN;
 	if (!dp_set_conf(l->dp, &shard))
 		log_sink_write(LOG_ERROR, 0, 0, "out of memory: workers keep the old settings");
 }
@@ -180,6 +181,8 @@ static void reload(struct loop *l, nsec now)
 		log_sink_write(LOG_ERROR, 0, 0, "reload: out of memory, nothing changed");
 		return;
 	}
+	if (!fresh->hostname[0]) /* settled at start: -h or the system's name */
+		memcpy(fresh->hostname, l->conf->hostname, sizeof(fresh->hostname));
 	struct local_users *users = load_local_users(fresh);
 	log_sink_open(fresh->log_file);
 	log_sink_level(fresh->debug);
@@ -276,6 +279,8 @@ static bool take_messages(struct loop *l, nsec now)
 		if (!m)
 			return false;
 		core_msg(l->core, worker, m, now);
+		if (m->kind == MSG_AUTH_REQ) /* no password stays behind in the ring */
+			mem_wipe((void *)m, m->len);
 	}
 	return true;
 }
@@ -303,7 +308,6 @@ static nsec turn(struct loop *l, nsec now)
 	nsec next = nsec_min(core_turn(l->core, now), l->rates_next);
 	if (l->phase != PHASE_RUN)
 		next = nsec_min(next, nsec_add(now, NSEC_MS(20)));
-	dp_routes_turn_own(dp_routes(l->dp));
 	next = nsec_min(next, dp_turn(l->dp, now));
 	netlink_flush(l->netlink);
 	return next;
@@ -474,6 +478,7 @@ static bool start_core(struct loop *l)
 		.kernel_route = env_kernel_route,
 		.log = env_log,
 		.wall_clock_s = env_wall_clock,
+		.crypt_check = password_crypt_check,
 	};
 	l->users = load_local_users(l->conf);
 	l->core = core_new(&env, l->conf, l->pool, l->users, clock_now());
