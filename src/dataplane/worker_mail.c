@@ -12,7 +12,8 @@ enum {
 	MANY_WORKERS = 8,
 	RING_FEW = 1 << 20,
 	RING_MANY = 1 << 16,
-	PARTIES_MAX = LNS_WORKERS_MAX + 1
+	PARTIES_MAX = LNS_WORKERS_MAX + 1,
+	RUN_MAX = 64 /* messages taken from one sender before the next one's turn */
 };
 
 struct waiting {
@@ -32,6 +33,7 @@ struct party {
 	_Alignas(64) _Atomic bool sleeping;
 	int fd;
 	unsigned next_from;	 /* whose ring comes next */
+	unsigned run;		 /* messages taken from it in a row */
 	struct ring *taken_from; /* record to be popped at the next call */
 	/* The sending side. */
 	_Alignas(64) uint32_t n_waiting;
@@ -234,6 +236,13 @@ uint32_t mail_waiting(const struct mail *m, unsigned from)
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
+static void next_sender(const struct mail *m, struct party *p)
+{
+	p->next_from = p->next_from + 1 == m->n ? 0 : p->next_from + 1;
+	p->run = 0;
+}
+
+/* A sender that never stops, a LAC's flood behind it, must not silence the others. */
 struct msg *mail_next(struct mail *m, unsigned to, unsigned *from)
 {
 	struct party *p = &m->parties[to];
@@ -250,9 +259,11 @@ struct msg *mail_next(struct mail *m, unsigned to, unsigned *from)
 			LNS_ASSERT(n >= sizeof(*msg) && msg->len == n);
 			p->taken_from = ring_of(m, f, to);
 			*from = f;
+			if (++p->run == RUN_MAX)
+				next_sender(m, p);
 			return msg;
 		}
-		p->next_from = f + 1 == m->n ? 0 : f + 1;
+		next_sender(m, p);
 	}
 	return NULL;
 }

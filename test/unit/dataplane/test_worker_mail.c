@@ -68,6 +68,30 @@ static void a_full_ring_loses_packets_but_no_messages(void **state)
 	free(c);
 }
 
+static void a_sender_that_never_stops_does_not_silence_the_others(void **state)
+{
+	(void)state;
+	struct mail *m = mail_new(&plain, 2);
+	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
+	enum { ENDLESS = 1000, PATIENCE = 200 };
+	unsigned from = 0, taken = 0;
+
+	memset(c, 0, sizeof(*c));
+	for (uint64_t i = 0; i < ENDLESS; i++)
+		send_number(m, 0, 1, i, c);
+	assert_non_null(mail_next(m, 1, &from));
+	send_number(m, mail_control(m), 1, 0, c);
+	for (; taken < PATIENCE && from != mail_control(m); taken++) {
+		send_number(m, 0, 1, 0, c);
+		assert_non_null(mail_next(m, 1, &from));
+	}
+	assert_int_equal(from, mail_control(m));
+	while (mail_next(m, 1, &from))
+		;
+	mail_free(m);
+	free(c);
+}
+
 static void a_packet_travels_behind_its_header(void **state)
 {
 	(void)state;
@@ -174,6 +198,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_ring_loses_packets_but_no_messages),
+		cmocka_unit_test(a_sender_that_never_stops_does_not_silence_the_others),
 		cmocka_unit_test(a_packet_travels_behind_its_header),
 		cmocka_unit_test(threads_lose_nothing_and_wake_each_other),
 	};
