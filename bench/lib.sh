@@ -147,6 +147,8 @@ dut_config() { # what both daemons understand
 		set send_garp no
 		set tundevicename tun0
 		set cluster_interface lo
+		set echo_timeout ${ECHO:-120}
+		set idle_echo_timeout 600
 	CONFIG
 }
 

@@ -75,8 +75,6 @@ static void packet(struct span in)
 		abort();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	static void (*const what[])(struct span) = {l2tp, ppp, radius, packet};
