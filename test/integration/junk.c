@@ -28,13 +28,16 @@ enum {
 	FLAGS_DATA = 0x0002,
 };
 
+struct mode;
+
 struct junk {
-	const char *mode;
+	const struct mode *mode;
 	struct in_addr to, from;
 	unsigned from_bits; /* random low bits of the source address */
 	uint64_t count, rate;
-	uint64_t random; /* xorshift state, never 0 */
-	unsigned ids;	 /* tunnel and session ids are tried from 1 to this */
+	uint64_t random;   /* xorshift state, never 0 */
+	unsigned tid, sid; /* 0 = any */
+	unsigned port;	   /* source port, 0 = any */
 	int socket;
 };
 
@@ -123,13 +126,22 @@ static void make_sccrq(struct junk *j, struct packet *p)
 	control_end(p);
 }
 
+static unsigned a_tid(struct junk *j)
+{
+	return j->tid ? j->tid : 1 + random_below(j, 65535);
+}
+
+static unsigned a_sid(struct junk *j)
+{
+	return j->sid ? j->sid : 1 + random_below(j, 65535);
+}
+
 /* A message for a tunnel and a session that are somebody else's, or nobody's. */
 static void make_foreign_control(struct junk *j, struct packet *p)
 {
 	static const uint8_t types[] = {3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16, 99};
 	static const uint8_t serial[] = {0, 0, 0, 1}, result[] = {0, 1};
-	unsigned tid = 1 + random_below(j, j->ids),
-		 sid = random_below(j, 2) ? 0 : 1 + random_below(j, j->ids);
+	unsigned tid = a_tid(j), sid = random_below(j, 2) ? 0 : a_sid(j);
 
 	control_begin(p, tid, sid, random_below(j, 8), random_below(j, 8));
 	put_avp_u16(p, 0, types[random_below(j, sizeof(types))]);
@@ -150,14 +162,52 @@ static void make_foreign_data(struct junk *j, struct packet *p)
 
 	p->n = 0;
 	put_u16(p, FLAGS_DATA);
-	put_u16(p, 1 + random_below(j, j->ids));
-	put_u16(p, 1 + random_below(j, j->ids));
+	put_u16(p, a_tid(j));
+	put_u16(p, a_sid(j));
 	put_u16(p, 0xFF03);
 	put_u16(p, protocols[random_below(j, 8)]);
 	if (random_below(j, 2))
 		put_bytes(p, terminate, sizeof(terminate));
 	while (noise-- > 0)
 		put_u8(p, (unsigned)random_next(j) & 0xFF);
+}
+
+static uint16_t ip_checksum(const struct iphdr *ip)
+{
+	uint8_t bytes[sizeof(*ip)];
+	uint32_t sum = 0;
+
+	memcpy(bytes, ip, sizeof(bytes));
+	for (size_t i = 0; i < sizeof(bytes); i += 2)
+		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+	sum = (sum & 0xFFFF) + (sum >> 16);
+	sum = (sum & 0xFFFF) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+/* An IP packet of a subscriber who uses somebody else's address. */
+static void make_spoofed(struct junk *j, struct packet *p)
+{
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = 5,
+		.ttl = 64,
+		.protocol = IPPROTO_UDP,
+		.tot_len = htons(HEADERS),
+		.saddr = (uint32_t)random_next(j),
+		.daddr = (uint32_t)random_next(j),
+	};
+	static const uint8_t udp[sizeof(struct udphdr)] = {4, 0, 4, 0, 0, sizeof(udp)};
+
+	ip.check = ip_checksum(&ip);
+	p->n = 0;
+	put_u16(p, FLAGS_DATA);
+	put_u16(p, a_tid(j));
+	put_u16(p, a_sid(j));
+	put_u16(p, 0xFF03);
+	put_u16(p, 0x0021);
+	put_bytes(p, &ip, sizeof(ip));
+	put_bytes(p, udp, sizeof(udp));
 }
 
 static void make_random(struct junk *j, struct packet *p)
@@ -200,8 +250,10 @@ static const struct mode {
 	const char *name;
 	void (*make)(struct junk *j, struct packet *p);
 } modes[] = {
-	{"random", make_random}, {"header", make_header},     {"mutated", make_mutated},
-	{"sccrq", make_sccrq},	 {"data", make_foreign_data}, {"control", make_foreign_control},
+	{"random", make_random},	   {"header", make_header},
+	{"mutated", make_mutated},	   {"sccrq", make_sccrq},
+	{"data", make_foreign_data},	   {"spoofed", make_spoofed},
+	{"control", make_foreign_control},
 };
 
 static const struct mode *mode_find(const char *name)
@@ -227,9 +279,9 @@ static void fill_headers(struct junk *j, uint8_t *out, size_t payload)
 		.saddr = htonl(from),
 		.daddr = j->to.s_addr,
 	};
+	unsigned any = random_below(j, 2) ? L2TP_PORT : 1024 + random_below(j, 60000);
 	struct udphdr udp = {
-		.source = htons(
-			(uint16_t)(random_below(j, 2) ? L2TP_PORT : 1024 + random_below(j, 60000))),
+		.source = htons((uint16_t)(j->port ? j->port : any)),
 		.dest = htons(L2TP_PORT),
 		.len = htons((uint16_t)(sizeof(udp) + payload)),
 	};
@@ -239,7 +291,7 @@ static void fill_headers(struct junk *j, uint8_t *out, size_t payload)
 }
 
 /* Sends `n` packets; returns how many the kernel took. */
-static uint64_t send_batch(struct junk *j, const struct mode *mode, unsigned n)
+static uint64_t send_batch(struct junk *j, unsigned n)
 {
 	static uint8_t buffers[BATCH][HEADERS + PAYLOAD_MAX];
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = j->to};
@@ -250,7 +302,7 @@ static uint64_t send_batch(struct junk *j, const struct mode *mode, unsigned n)
 	memset(messages, 0, sizeof(messages));
 	for (unsigned i = 0; i < n; i++) {
 		p.n = 0;
-		mode->make(j, &p);
+		j->mode->make(j, &p);
 		fill_headers(j, buffers[i], p.n);
 		memcpy(buffers[i] + HEADERS, p.bytes, p.n);
 		parts[i] = (struct iovec){buffers[i], HEADERS + p.n};
@@ -277,7 +329,6 @@ static double seconds_now(void)
 
 static void run(struct junk *j)
 {
-	const struct mode *mode = mode_find(j->mode);
 	double start = seconds_now();
 	uint64_t tried = 0, sent = 0;
 
@@ -285,20 +336,21 @@ static void run(struct junk *j)
 		uint64_t left = j->count - tried;
 		unsigned n = left < BATCH ? (unsigned)left : BATCH;
 
-		sent += send_batch(j, mode, n);
+		sent += send_batch(j, n);
 		tried += n;
 		while (j->rate > 0 && (double)tried / (double)j->rate > seconds_now() - start)
 			usleep(500);
 	}
-	printf("%s: %llu datagrams in %.2f s\n", j->mode, (unsigned long long)sent,
+	printf("%s: %llu datagrams in %.2f s\n", j->mode->name, (unsigned long long)sent,
 	       seconds_now() - start);
 }
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: junk --to ADDRESS --from ADDRESS[/PREFIX] --mode "
-			"random|header|mutated|sccrq|data|control\n"
-			"            [--count N] [--rate N/s] [--ids N] [--seed N]\n");
+	fprintf(stderr, "usage: junk --to ADDRESS --from ADDRESS[/PREFIX] --mode MODE [--count N] "
+			"[--rate N/s]\n"
+			"            [--tunnel ID] [--session ID] [--port N] [--seed N]\n"
+			"modes: random header mutated sccrq data spoofed control\n");
 	exit(2);
 }
 
@@ -319,48 +371,56 @@ static void parse_from(struct junk *j, char *text)
 static void parse(struct junk *j, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"to", required_argument, NULL, 't'},	{"from", required_argument, NULL, 'f'},
-		{"mode", required_argument, NULL, 'm'}, {"count", required_argument, NULL, 'c'},
-		{"rate", required_argument, NULL, 'r'}, {"ids", required_argument, NULL, 'i'},
-		{"seed", required_argument, NULL, 's'}, {NULL, 0, NULL, 0},
+		{"to", required_argument, NULL, 't'},	   {"from", required_argument, NULL, 'f'},
+		{"mode", required_argument, NULL, 'm'},	   {"count", required_argument, NULL, 'c'},
+		{"rate", required_argument, NULL, 'r'},	   {"tunnel", required_argument, NULL, 'T'},
+		{"session", required_argument, NULL, 'S'}, {"port", required_argument, NULL, 'p'},
+		{"seed", required_argument, NULL, 's'},	   {NULL, 0, NULL, 0},
 	};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		unsigned long long number = optarg ? strtoull(optarg, NULL, 10) : 0;
+
 		switch (option) {
 		case 't':
-			if (inet_pton(AF_INET, optarg, &j->to) != 1)
-				usage();
+			inet_pton(AF_INET, optarg, &j->to);
 			break;
 		case 'f':
 			parse_from(j, optarg);
 			break;
 		case 'm':
-			j->mode = optarg;
+			j->mode = mode_find(optarg);
 			break;
 		case 'c':
-			j->count = strtoull(optarg, NULL, 10);
+			j->count = number;
 			break;
 		case 'r':
-			j->rate = strtoull(optarg, NULL, 10);
+			j->rate = number;
 			break;
-		case 'i':
-			j->ids = (unsigned)strtoul(optarg, NULL, 10);
+		case 'T':
+			j->tid = (unsigned)number & 0xFFFF;
+			break;
+		case 'S':
+			j->sid = (unsigned)number & 0xFFFF;
+			break;
+		case 'p':
+			j->port = (unsigned)number & 0xFFFF;
 			break;
 		case 's':
-			j->random = strtoull(optarg, NULL, 10) * 2654435761u + 1;
+			j->random = number * 2654435761u + 1;
 			break;
 		default:
 			usage();
 		}
 	}
-	if (j->mode == NULL || j->to.s_addr == 0 || j->from.s_addr == 0 || j->ids == 0)
+	if (j->mode == NULL || j->to.s_addr == 0 || j->from.s_addr == 0)
 		usage();
 }
 
 int main(int argc, char **argv)
 {
-	struct junk j = {.count = 100000, .random = 88172645463325252u, .ids = 65535};
+	struct junk j = {.count = 100000, .random = 88172645463325252u};
 	int on = 1;
 
 	parse(&j, argc, argv);

@@ -244,12 +244,13 @@ static inline struct sess_key kit_key(uint16_t tid, uint16_t sid, uint32_t gen)
 	return (struct sess_key){.tid = tid, .sid = sid, .gen = gen};
 }
 
-static inline void kit_session_new(struct core_kit *k, struct sess_key key)
+static inline struct msg_session_new kit_session_new_msg(struct core_kit *k, struct sess_key key)
 {
 	struct msg_session_new m = MSG_INIT(MSG_SESSION_NEW, struct msg_session_new);
 
 	m.key = key;
 	m.slot = k->lent ? k->slot_of(key) : dp_slot_take_own(k->tables, key.sid % KIT_WORKERS);
+	m.slot_generation = dp_slot_generation(k->tables, m.slot);
 	m.path = (struct l2tp_path){.local_ip = ip_addr_v4(0x0A000001),
 				    .peer = {.ip = ip_addr_v4(0x0A000002), .port = 1701}};
 	m.peer_tid = 7;
@@ -258,6 +259,13 @@ static inline void kit_session_new(struct core_kit *k, struct sess_key key)
 	m.calling = (struct msg_text){.n = 4, .s = "1234"};
 	m.called = (struct msg_text){.n = 4, .s = "5678"};
 	m.lac_name = (struct msg_text){.n = 3, .s = "lac"};
+	return m;
+}
+
+static inline void kit_session_new(struct core_kit *k, struct sess_key key)
+{
+	struct msg_session_new m = kit_session_new_msg(k, key);
+
 	kit_msg(k, key.sid, &m.msg);
 }
 

@@ -65,15 +65,17 @@ is_running() { [ -n "${1:-}" ] && kill -0 "$1" 2>/dev/null; }
 has_ended() { ! is_running "$1"; }
 
 # end_process PID [SIGNAL [SECONDS]]: ends it and returns its status; 124 when it had to be killed.
+# What the shell itself says about a killed child is not for the reader.
 end_process() {
-	local pid=$1 signal=${2:-TERM} limit=${3:-10}
-	is_running "$pid" && kill -s "$signal" "$pid" 2>/dev/null
-	if ! wait_for "$limit" has_ended "$pid"; then
-		kill -s KILL "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-		return 124
-	fi
-	wait "$pid" 2>/dev/null
+	{
+		is_running "$1" && kill -s "${2:-TERM}" "$1"
+		if ! wait_for "${3:-10}" has_ended "$1"; then
+			kill -s KILL "$1"
+			wait "$1"
+			return 124
+		fi
+		wait "$1"
+	} 2>/dev/null
 }
 
 # Whatever still runs in the namespaces was started by this test.

@@ -95,9 +95,9 @@ lns_stop() {
 
 cli() { in_lns "$TOP/test/lib/telnet-cli" 127.0.0.1 23 "$@"; }
 
-# cli_counter TEXT: the value of the row of `show counters` that carries this text or name.
+# cli_counter NAME: the value of that row of `show counters`
 cli_counter() {
-	cli "show counters" | awk -v text="$1" 'index($0, text) {value = $NF} END {print value + 0}'
+	cli "show counters" | awk -v name="$1" '$1 == name {value = $2} END {print value + 0}'
 }
 
 sessions_up() { cli "show users" | grep -c '[^[:space:]]'; }

@@ -97,6 +97,35 @@ static void local_pap_login_gets_an_address_and_gives_it_back(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+/* The slot's session ends and another one gets the slot, as often as it takes. */
+static void give_to_another(struct core_kit *k, uint32_t slot)
+{
+	uint32_t other = slot;
+
+	do {
+		dp_slot_free_own(k->tables, 3 % KIT_WORKERS, other);
+		other = dp_slot_take_own(k->tables, 3 % KIT_WORKERS);
+	} while (other != slot);
+}
+
+static void a_slot_that_another_session_has_by_now_gets_no_route(void **state)
+{
+	(void)state;
+	struct core_kit *k = local_kit();
+	struct sess_key key = kit_key(1, 3, 1);
+	struct msg_session_new m = kit_session_new_msg(k, key);
+
+	give_to_another(k, m.slot);
+	kit_msg(k, key.sid, &m.msg);
+	kit_auth_pap(k, key, "alice", "secret1");
+	kit_session_up(k, key);
+	struct dp_route_value v = dp_route_find4_rcu(k->routes, 0x0A010001);
+	assert_int_equal(v.slot, m.slot);
+	assert_int_not_equal(v.generation, dp_slot_generation(k->tables, m.slot));
+	kit_session_gone(k, key, NULL);
+	assert_int_equal(kit_free(k), 0);
+}
+
 static void local_logins_are_refused_for_the_right_reason(void **state)
 {
 	(void)state;
@@ -739,6 +768,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(local_pap_login_gets_an_address_and_gives_it_back),
+		cmocka_unit_test(a_slot_that_another_session_has_by_now_gets_no_route),
 		cmocka_unit_test(local_logins_are_refused_for_the_right_reason),
 		cmocka_unit_test(local_chap_login),
 		cmocka_unit_test(a_static_address_and_its_routes_reach_the_kernel),

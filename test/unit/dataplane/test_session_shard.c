@@ -300,6 +300,7 @@ static void a_call_is_told_recorded_and_spoken_to(void **state)
 	assert_int_equal(n->calling.n, 3);
 	assert_non_null(record(SID));
 	assert_int_equal(record(SID)->slot, n->slot);
+	assert_int_equal(record(SID)->generation, n->slot_generation);
 	assert_int_equal(record(SID)->spec.flags & DP_IP4, 0);
 }
 
