@@ -27,7 +27,7 @@ struct dp {
 	enum steering steering;
 	uint64_t conf_number;
 	unsigned running;      /* threads */
-	bool draining;	       /* control is taking messages */
+	bool draining;	       /* control is awake and takes messages */
 	struct counters waits; /* of control's sending side; not shown */
 };
 
@@ -93,7 +93,7 @@ static bool open_tun(struct dp *dp, const struct dp_start_conf *c, char *why, si
 		.addrs = c->tun_addrs,
 	};
 
-	/* Super-packets from the TUN device are not cut yet. */
+	/* Packets come one by one with their checksums left to us: io_tun.c cuts no segments. */
 	t.features.tun_tso = t.features.tun_uso = false;
 	dp->features = t.features;
 	return tun_open(&dp->tun, &t, why, why_n);
@@ -240,9 +240,11 @@ struct dp *dp_start(const struct dp_start_conf *c)
 	dp->common.n_locals = c->n_locals;
 	dp->common.log = c->log;
 	dp->common.log_ctx = c->log_ctx;
-	dp->draining = true; /* so that control looks before it sleeps for the first time */
+	dp->common.tun = &dp->tun;
+	dp->tun.stats_fd = -1;
 	if (start(dp, c)) {
-		dp_control_next(dp, &(unsigned){0});
+		/* Workers may have written while control did not sleep yet: it looks once. */
+		mail_kick(dp->common.mail, mail_control(dp->common.mail));
 		return dp;
 	}
 	dp_stop(dp);

@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -143,21 +144,52 @@ static bool set_up(struct tun *t, const struct tun_conf *c, char *why, size_t wh
 
 bool tun_open(struct tun *t, const struct tun_conf *c, char *why, size_t why_n)
 {
-	*t = (struct tun){.n = 0};
+	*t = (struct tun){.stats_fd = -1};
 	for (unsigned i = 0; i < c->n_queues; i++)
 		if (!queue_open(t, c, i == 0 ? c->name : t->name)) {
 			fail(why, why_n, t->n <= i ? "/dev/net/tun" : "TUN device's queue");
 			tun_close(t);
 			return false;
 		}
-	if (set_up(t, c, why, why_n))
-		return true;
-	tun_close(t);
-	return false;
+	if (!set_up(t, c, why, why_n)) {
+		tun_close(t);
+		return false;
+	}
+	/* Of this thread's network namespace, whatever /sys shows. */
+	t->stats_fd = open("/proc/thread-self/net/dev", O_RDONLY | O_CLOEXEC);
+	return true;
 }
 
 void tun_close(struct tun *t)
 {
 	while (t->n)
 		close(t->fds[--t->n]);
+	if (t->stats_fd >= 0)
+		close(t->stats_fd);
+	t->stats_fd = -1;
+}
+
+/* "name: " and 16 numbers; the 12th is what was dropped on its way out of the kernel. */
+bool tun_dropped(const struct tun *t, uint64_t *dropped)
+{
+	enum { DROPPED = 12, TEXT_MAX = 65536 };
+	char *text = malloc(TEXT_MAX);
+	ssize_t n = text && t->stats_fd >= 0 ? pread(t->stats_fd, text, TEXT_MAX - 1, 0) : -1;
+	char name[TUN_NAME_MAX + 2];
+	const char *at = NULL;
+
+	snprintf(name, sizeof(name), "%s:", t->name);
+	if (n > 0) {
+		text[n] = '\0';
+		at = strstr(text, name);
+	}
+	if (at)
+		at += strlen(name);
+	for (unsigned i = 0; at && i < DROPPED; i++) {
+		char *end;
+		*dropped = strtoull(at, &end, 10);
+		at = end == at ? NULL : end;
+	}
+	free(text);
+	return at != NULL;
 }

@@ -11,7 +11,7 @@
 #include "base/facts.h"
 #include "dataplane/io_backend.h"
 
-enum { TUN_NAME_MAX = 16, TUN_QUEUE_LEN = 1000 };
+enum { TUN_NAME_MAX = 16, TUN_QUEUE_LEN = 4096 };
 
 struct tun_conf {
 	const char *name; /* "" = the kernel chooses */
@@ -27,10 +27,14 @@ struct tun {
 	unsigned ifindex;
 	unsigned n;
 	int fds[LNS_WORKERS_MAX];
+	int stats_fd; /* -1: not to be had */
 };
 
 /* All or nothing. False: `why` says which step failed. */
 bool tun_open(struct tun *t, const struct tun_conf *c, char *why, size_t why_n);
+/* Closes the queues that are still here. */
 void tun_close(struct tun *t);
+/* Packets toward us that the kernel dropped since the device was made. */
+bool tun_dropped(const struct tun *t, uint64_t *dropped);
 
 #endif

@@ -53,6 +53,19 @@ static void report(struct worker *w)
 	atomic_store_explicit(&w->busy, tunnel_shard_busy(w->tunnels), memory_order_relaxed);
 }
 
+static void count_tun_drops(struct worker *w)
+{
+	uint64_t total;
+
+	if (w->self != 0 || !nsec_reached(w->count_next, w->now))
+		return;
+	w->count_next = nsec_add(w->now, NSEC_S(1));
+	if (!tun_dropped(w->common->tun, &total) || total <= w->tun_dropped)
+		return;
+	counter_drop(&w->counters, DROP_TUN_FULL, total - w->tun_dropped);
+	w->tun_dropped = total;
+}
+
 static bool receive(struct worker *w, const struct epoll_event *events, int n)
 {
 	bool any = false;
@@ -92,6 +105,7 @@ static bool turn(struct worker *w, const struct epoll_event *events, int n, nsec
 	dp_table_turn_own(w->common->tables, w->self);
 	flush(w);
 	report(w);
+	count_tun_drops(w);
 	return any;
 }
 

@@ -14,6 +14,7 @@
 #include "dataplane/io_tun.h"
 #include "dataplane/io_udp.h"
 #include "dataplane/session_shard.h"
+#include "dataplane/tun.h"
 #include "dataplane/tunnel_shard.h"
 #include "dataplane/worker_mail.h"
 
@@ -36,6 +37,7 @@ struct worker_common {
 	struct worker *workers;
 	void (*log)(void *ctx, enum log_level level, uint16_t tid, uint16_t sid, const char *text);
 	void *log_ctx;
+	const struct tun *tun; /* the device, for its counters */
 };
 
 struct worker {
@@ -56,6 +58,8 @@ struct worker {
 	struct session_shard *sessions;
 	struct shard_env env;
 	nsec now;
+	nsec count_next; /* worker 0 counts the device's drops for all */
+	uint64_t tun_dropped;
 	const struct worker_conf *conf; /* in use by the shards */
 	struct dp_world world;
 	struct dp_down down;
