@@ -6,7 +6,7 @@
 
 enum {
 	ROUNDS_MAX = 4,	   /* batches taken from one socket or queue in one turn */
-	EARLY_MAX = 16,	   /* frames of unknown sessions looked at in one batch */
+	EARLY_MAX = 64,	   /* frames of unknown sessions looked at in one batch */
 	LETTERS_MAX = 2048 /* messages taken in one turn */
 };
 

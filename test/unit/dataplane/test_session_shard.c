@@ -486,6 +486,53 @@ static void frames_of_nobody_are_counted(void **state)
 	assert_int_equal(counter_drops(&w.counters, DROP_PPP_SHORT), 1);
 }
 
+static void early(uint16_t sid, uint16_t port)
+{
+	static const uint8_t request[] = {0xC0, 0x21, 1, 1, 0, 4}; /* LCP Configure-Request */
+	struct l2tp_path from = path_of(port);
+
+	session_shard_early(w.shard, TID, sid, &from, span_of(request, sizeof(request)), w.now);
+}
+
+static void lcp_before_its_call_is_answered_when_the_call_comes(void **state)
+{
+	(void)state;
+	early(SID, 1701);
+	assert_int_equal(w.frames, 0);
+	call_up(TID, SID);
+	assert_int_equal(w.frames, 2); /* our Configure-Request and the Ack */
+	assert_int_equal(counter_drops(&w.counters, DROP_NO_SESSION), 0);
+}
+
+static void early_lcp_counts_only_from_the_peer_and_for_a_moment(void **state)
+{
+	(void)state;
+	early(SID, 1702);
+	call_up(TID, SID);
+	assert_int_equal(w.frames, 1);
+	assert_int_equal(counter_drops(&w.counters, DROP_NO_SESSION), 1);
+
+	early(SID + 2, 1701);
+	w.now = nsec_add(w.now, NSEC_S(1));
+	call_up(TID, SID + 2);
+	assert_int_equal(w.frames, 2);
+	assert_int_equal(counter_drops(&w.counters, DROP_NO_SESSION), 2);
+}
+
+/* Many at once, as when a LAC comes back: nearly all must be kept, and junk grows nothing. */
+static void many_early_frames_have_room(void **state)
+{
+	(void)state;
+	for (uint16_t i = 0; i < 64; i++)
+		early((uint16_t)(SID + 2 * i), 1701);
+	for (uint16_t i = 0; i < 64; i++)
+		call_up(TID, (uint16_t)(SID + 2 * i));
+	assert_true(w.frames >= 2 * 62);
+	for (unsigned i = 0; i < 5000; i++)
+		early((uint16_t)(1 + 2 * i), 1701);
+	assert_true(counter_drops(&w.counters, DROP_NO_SESSION) >= 4000);
+}
+
 static void messages_for_another_generation_find_nothing(void **state)
 {
 	(void)state;
@@ -666,6 +713,9 @@ int main(void)
 		T(silence_ends_a_session),
 		T(forwarded_frames_keep_a_session_alive),
 		T(frames_of_nobody_are_counted),
+		T(lcp_before_its_call_is_answered_when_the_call_comes),
+		T(early_lcp_counts_only_from_the_peer_and_for_a_moment),
+		T(many_early_frames_have_room),
 		T(messages_for_another_generation_find_nothing),
 		T(a_new_call_with_the_ids_of_an_old_one_replaces_it),
 		T(a_tunnel_takes_all_its_sessions_along),
