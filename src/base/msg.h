@@ -151,7 +151,8 @@ struct msg_tunnel_info {
 struct msg_session_new {
 	struct msg msg;
 	struct sess_key key;
-	uint32_t slot; /* of the forwarding record; what routes point to */
+	uint32_t slot;		 /* of the forwarding record; what routes point to */
+	uint8_t slot_generation; /* another session may have the slot when this is read */
 	struct l2tp_path path;
 	uint16_t peer_tid, peer_sid;
 	uint64_t tx_speed, rx_speed;

@@ -172,7 +172,7 @@ static void session_fill(struct core *c, struct core_session *s, const struct ms
 {
 	s->key = m->key;
 	s->slot = m->slot;
-	s->slot_generation = dp_slot_generation(c->env.tables, m->slot);
+	s->slot_generation = m->slot_generation;
 	s->serial = ++c->serial;
 	s->opened = now;
 	s->opened_wall_s = c->env.wall_clock_s(c->env.ctx);

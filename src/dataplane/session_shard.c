@@ -25,6 +25,7 @@ static void tell_new(struct session_shard *s, const struct session *x,
 
 	m.key = x->key;
 	m.slot = x->slot;
+	m.slot_generation = dp_slot_generation(s->env.tables, x->slot);
 	m.path = call->path;
 	m.peer_tid = call->peer_tid;
 	m.peer_sid = call->peer_sid;
