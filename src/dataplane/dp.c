@@ -75,6 +75,9 @@ static void conf_free(struct dp *dp, struct worker_conf *c)
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
+/* "auto" is by address: merged datagrams then belong to one worker, and a socket with UDP_GRO took
+ * 2.3 times the packets of one without (1,400 bytes, 8 peers, two workers on two CPUs). One peer is
+ * then received by one worker; "session" spreads it, without merging. */
 static enum steering choose_steering(const char *name, unsigned n_workers)
 {
 	if (n_workers == 1)
