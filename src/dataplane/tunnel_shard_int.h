@@ -18,6 +18,7 @@
 
 enum {
 	TUNNEL_OPENING_S = 60,	/* from SCCRQ to SCCCN at most */
+	SCCRQ_STRAY_S = 4,	/* what a copy of the SCCRQ may be late behind the SCCCN */
 	TUNNEL_REST_S = 30,	/* a tunnel id is not given out again before */
 	CALL_SETUP_S = 60,	/* from ICRP to ICCN at most */
 	CALL_REST_S = 10,	/* a session id is not given out again before */
@@ -58,9 +59,9 @@ struct tunnel {
 	bool busy;			       /* counted in shard->n_busy */
 	uint8_t challenge[L2TP_CHALLENGE_LEN]; /* ours */
 	struct l2tp_chan chan;
-	uint64_t sccrq;	       /* hash of the SCCRQ's AVPs: tells a repetition */
-	struct source *source; /* counts this tunnel as half open; NULL later */
-	nsec created;
+	uint64_t sccrq;			 /* hash of the SCCRQ's AVPs: tells a repetition */
+	struct source *source;		 /* counts this tunnel as half open; NULL later */
+	nsec opened;			 /* SCCCN came; before that: SCCRQ came */
 	nsec last_rx;			 /* control messages */
 	nsec deadline;			 /* of WAIT_CTL_CONN and CLOSED */
 	struct bstr *host_name, *vendor; /* may be NULL */

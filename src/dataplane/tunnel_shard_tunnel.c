@@ -261,7 +261,7 @@ static struct tunnel *tunnel_new(struct tunnel_shard *s, const struct l2tp_path 
 	t->peer_tid = peer_tid;
 	t->state = L2TP_TUNNEL_WAIT_CTL_CONN;
 	t->timer.kind = TIMER_TUNNEL;
-	t->created = t->last_rx = now;
+	t->opened = t->last_rx = now;
 	t->deadline = nsec_add(now, NSEC_S(TUNNEL_OPENING_S));
 	list_init(&t->dirty);
 	list_init(&t->closed);
@@ -332,9 +332,9 @@ bool sccrq_is_repeated(const struct tunnel_shard *s, const struct tunnel *t,
 		return false;
 	if (t->state == L2TP_TUNNEL_WAIT_CTL_CONN)
 		return true;
-	/* A peer that restarted may well send the same bytes, but not while it still repeats them.
-	 */
-	return t->sccrq == sccrq_hash(s, h) && nsec_age_s(t->created, now) < TUNNEL_OPENING_S;
+	/* A peer that restarted may well send the same bytes. One that has sent its SCCCN repeats
+	 * them no more: only a copy that was slow on its way can still come. */
+	return t->sccrq == sccrq_hash(s, h) && nsec_age_s(t->opened, now) < SCCRQ_STRAY_S;
 }
 
 void tunnel_open(struct tunnel_shard *s, const struct l2tp_path *from, const struct l2tp_hdr *h,
@@ -404,6 +404,7 @@ static void tunnel_establish(struct tunnel_shard *s, struct tunnel *t, const str
 	}
 	t->state = L2TP_TUNNEL_ESTABLISHED;
 	t->was_open = true;
+	t->opened = now;
 	source_put(s, t);
 	older_vanish(s, t, now);
 	note(s, LOG_NOTE, t->tid, 0, "tunnel open", t->host_name ? t->host_name->s : "");

@@ -284,10 +284,32 @@ static void a_peer_may_restart_with_the_same_bytes(void **state)
 	(void)state;
 	tunnel_up();
 	uint16_t old = tid;
-	rig_pass_ms(rig, 61000);
+	rig_pass_ms(rig, 5000); /* the second or third repetition of its first SCCRQ */
 	peer_ns = peer_nr = 0;
 	sccrq();
 	assert_int_not_equal(tid, old);
+	assert_int_equal(tunnel_shard_count(rig->shard), 2);
+	for (int i = 0; i < 5; i++) {
+		rig_sccrq(&out, PEER_TID);
+		rig_rx(rig, &out, 0, 0);
+		rig_pass_ms(rig, 1000);
+	}
+	assert_int_equal(tunnel_shard_count(rig->shard), 2);
+	rig_begin(&out, tid, 0, L2TP_SCCCN);
+	talk();
+	assert_int_equal(tunnel_shard_count(rig->shard), 1);
+}
+
+static void a_slow_copy_of_the_sccrq_opens_nothing(void **state)
+{
+	(void)state;
+	tunnel_up();
+	rig_pass_ms(rig, 2000);
+	rig_sccrq(&out, PEER_TID);
+	l2tp_avp_put_u16(&out.w, L2TP_AVP_RECEIVE_WINDOW_SIZE, 16);
+	rig_rx(rig, &out, 0, 0);
+	rig_turn(rig);
+	assert_int_equal(tunnel_shard_count(rig->shard), 1);
 }
 
 static void a_peer_may_have_many_tunnels(void **state)
@@ -1186,6 +1208,7 @@ int main(void)
 		SHARD_TEST(a_repeated_sccrq_gets_the_same_tunnel),
 		SHARD_TEST(a_peer_that_restarted_gets_a_new_tunnel),
 		SHARD_TEST(a_peer_may_restart_with_the_same_bytes),
+		SHARD_TEST(a_slow_copy_of_the_sccrq_opens_nothing),
 		SHARD_TEST(a_peer_may_have_many_tunnels),
 		SHARD_TEST(a_bad_sccrq_leaves_no_state),
 		SHARD_TEST(an_sccrq_flood_meets_its_limits),
