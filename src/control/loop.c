@@ -1,6 +1,7 @@
 #include "control/loop.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -428,12 +429,19 @@ static void tun_addresses(const struct conf *c, struct dp_start_conf *start)
 			start->tun_addrs[start->n_tun_addrs++] = (struct ip_prefix){c->bind[i], 32};
 }
 
+/* The CPUs that this process may run on (taskset, cgroup cpusets), not all of the machine's. */
+static unsigned usable_cpus(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+	return n < LNS_WORKERS_MAX ? (unsigned)n : LNS_WORKERS_MAX;
+}
+
 static bool start_dataplane(struct loop *l)
 {
 	const struct conf *c = l->conf;
-	unsigned workers = c->workers ? c->workers : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-	if (workers > LNS_WORKERS_MAX)
-		workers = LNS_WORKERS_MAX;
+	unsigned workers = c->workers ? c->workers : usable_cpus();
 	struct shard_conf shard;
 	conf_to_shard(c, workers, &shard);
 	struct dp_start_conf start = {
