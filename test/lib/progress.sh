@@ -6,8 +6,8 @@ CHILDREN=()
 # Background children ignore the terminal's interrupt: they are ended by hand, by their ids.
 end_children() {
 	local pid
-	for pid in "${CHILDREN[@]}"; do kill "$pid" 2>/dev/null; done
-	wait 2>/dev/null
+	for pid in "${CHILDREN[@]}"; do kill "$pid"; done 2>/dev/null
+	for pid in "${CHILDREN[@]}"; do wait "$pid"; done 2>/dev/null
 }
 
 # with_progress LOG COMMAND...

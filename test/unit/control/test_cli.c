@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <net/if.h>
 #include <sched.h>
@@ -150,7 +151,8 @@ static struct rates_view rates;
 static _Atomic bool ending;
 static pthread_t control;
 static struct cli_server *server;
-static unsigned reloads, shutdowns;
+static unsigned applied, shutdowns;
+static char conf_path[64];
 
 static void *control_thread(void *arg)
 {
@@ -187,10 +189,17 @@ static void about(void *ctx, struct cli_about *out)
 	*out = (struct cli_about){"9.9.9", 4, "full", "session"};
 }
 
-static void count_reload(void *ctx)
+static void apply(void *ctx, struct conf_bundle *b, nsec now)
 {
 	(void)ctx;
-	reloads++;
+	(void)now;
+	conf_free(conf);
+	conf = b->conf;
+	b->conf = NULL;
+	cli_server_update(server, conf, b->users);
+	b->users = NULL;
+	conf_bundle_free(b);
+	applied++;
 }
 
 static void count_shutdown(void *ctx)
@@ -257,7 +266,9 @@ static void start(const char *const *user_lines, unsigned idle_s)
 			      .pool = get_pool,
 			      .rates = get_rates,
 			      .about = about,
-			      .reload = count_reload,
+			      .apply = apply,
+			      .conf_path = conf_path,
+			      .alloc = &memory.alloc,
 			      .shutdown = count_shutdown,
 			      .log = ignore_log};
 	server = cli_server_start(&env, conf, user_lines ? users_of(user_lines) : NULL, reason);
@@ -431,9 +442,7 @@ static void only_the_privileged_change_things(void **state)
 	assert_int_equal(last_dropped.tid, 9);
 	assert_shows(run_privileged("drop user user3"), "Dropping user user3 (1 session)");
 	assert_shows(run_privileged("drop user nobody"), "User nobody is not connected");
-	run_privileged("reload");
 	run_privileged("shutdown");
-	assert_int_equal(reloads, 1);
 	assert_int_equal(shutdowns, 1);
 	close(terminal.fd);
 	stop();
@@ -570,6 +579,220 @@ static void an_address_in_use_is_reported(void **state)
 	stop();
 }
 
+/* ---- the configuration ----------------------------------------------------------------------- */
+
+static const char *run_config(const char *line)
+{
+	return type(&terminal, line, "lns(config)# ");
+}
+
+/* A file with this text, removed by forget_file(). */
+static void make_file(const char *text)
+{
+	strcpy(conf_path, "/tmp/test_cli.XXXXXX");
+	int fd = mkstemp(conf_path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	assert_int_equal(chmod(conf_path, 0640), 0);
+}
+
+static void write_file(const char *text)
+{
+	FILE *f = fopen(conf_path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static const char *file_text(void)
+{
+	static char text[16384];
+	FILE *f = fopen(conf_path, "r");
+	assert_non_null(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	return text;
+}
+
+static void forget_file(void)
+{
+	unlink(conf_path);
+	conf_path[0] = '\0';
+}
+
+static void privileged_terminal(void)
+{
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	run_privileged("enable");
+}
+
+static void variables_are_set_at_once(void **state)
+{
+	(void)state;
+	start(NULL, 600);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	assert_shows(run("configure terminal"), "Invalid command");
+	run_privileged("enable");
+	run_config("conf t");
+	applied = 0;
+	assert_shows(run_config("set debug 4"), "Setting \"debug\" to \"4\"");
+	assert_int_equal(conf->debug, 4);
+	assert_shows(run_config("set l2tp_secret 'two words'"), "to \"********\"");
+	assert_string_equal(conf->l2tp_secret, "two words");
+	assert_shows(run_config("set bind_address 192.0.2.1"), "at the next start");
+	assert_int_equal(applied, 3);
+	assert_shows(run_config("set debug 4"), "Setting");
+	assert_int_equal(applied, 3);
+	assert_shows(run_config("set debug many"), "debug: ");
+	assert_shows(run_config("set bind_address 1.2.3.400"), "bind_address: ");
+	assert_shows(run_config("set nothing 1"), "unknown variable \"nothing\"");
+	assert_shows(run_config("set debug"), "Usage: set");
+	assert_int_equal(applied, 3);
+	assert_int_equal(conf->debug, 4);
+	run_config("no set debug");
+	assert_int_equal(conf->debug, 0);
+	run_privileged("exit");
+	close(terminal.fd);
+	stop();
+}
+
+static void help_tells_about_variables(void **state)
+{
+	(void)state;
+	start(NULL, 600);
+	privileged_terminal();
+	run_config("configure terminal");
+	assert_int_equal(write(terminal.fd, "set radius_t?", 13), 13);
+	assert_true(read_until(&terminal, "set radius_t"));
+	assert_true(read_until(&terminal, "set radius_t"));
+	assert_shows(terminal.text, "radius_timeout");
+	assert_shows(terminal.text, "radius_tries");
+	assert_null(strstr(terminal.text, "l2tp_mtu"));
+	/* What is left of the line is no command. */
+	run_config("x");
+	assert_int_equal(write(terminal.fd, "set l2tp_mtu ?", 14), 14);
+	assert_true(read_until(&terminal, "set l2tp_mtu "));
+	assert_true(read_until(&terminal, "set l2tp_mtu "));
+	assert_shows(terminal.text, "<576-2600> bytes");
+	close(terminal.fd);
+	stop();
+}
+
+static void blocks_have_their_prompts(void **state)
+{
+	(void)state;
+	start(NULL, 600);
+	privileged_terminal();
+	run_config("configure terminal");
+	type(&terminal, "ip access-list extended web", "lns(config-ext-nacl)# ");
+	type(&terminal, "permit tcp any any eq 80", "lns(config-ext-nacl)# ");
+	assert_shows(type(&terminal, "permit tcp any any eq http", "lns(config-ext-nacl)# "),
+		     "where a port should be");
+	type(&terminal, "deny ip any any", "lns(config-ext-nacl)# ");
+	type(&terminal, "no deny ip any any", "lns(config-ext-nacl)# ");
+	type(&terminal, "ip access-list standard s", "lns(config-std-nacl)# ");
+	type(&terminal, "permit 10.0.0.1", "lns(config-std-nacl)# ");
+	type(&terminal, "router bgp 65000", "lns(config-router)# ");
+	type(&terminal, "neighbour 192.0.2.9 remote-as 7", "lns(config-router)# ");
+	run_config("exit");
+	assert_shows(run_config("no ip access-list standard nope"), "there is no nope");
+	run_privileged("exit");
+	const char *text = run_privileged("show running-config");
+	assert_shows(text, "ip access-list extended web\r\n permit tcp any any eq 80\r\n");
+	assert_shows(text, "ip access-list standard s\r\n permit host 10.0.0.1\r\n");
+	assert_shows(text, "router bgp 65000\r\n neighbour 192.0.2.9 remote-as 7\r\n");
+	assert_null(strstr(text, "deny"));
+	close(terminal.fd);
+	stop();
+}
+
+static void the_file_is_written_as_a_whole(void **state)
+{
+	(void)state;
+	struct stat st;
+	make_file("# ours\nset debug 1 # quiet\n");
+	start(NULL, 600);
+	privileged_terminal();
+	write_file("# ours\nset debug 0\nset hello_interval 60\n");
+	run_config("configure terminal");
+	run_config("set debug 3");
+	run_privileged("exit");
+	assert_shows(run_privileged("write memory"), "Written to /tmp/test_cli.");
+	assert_int_equal(strncmp(file_text(), "# ours\nset debug 3\nset hello_interval 60\n", 40), 0);
+	assert_non_null(strstr(file_text(), "\nset l2tp_secret \"hunter2\"\n"));
+	assert_int_equal(stat(conf_path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_shows(run_privileged("show configuration diff"), "No difference");
+	close(terminal.fd);
+	stop();
+	forget_file();
+}
+
+static void a_reload_is_all_or_nothing(void **state)
+{
+	(void)state;
+	char text[512];
+	make_file("");
+	start(NULL, 600);
+	privileged_terminal();
+	applied = 0;
+	snprintf(text, sizeof(text), "set debug 2\nset nothing 3\nset cli_port %u\n",
+		 conf->cli_port);
+	write_file(text);
+	const char *said = run_privileged("reload");
+	assert_shows(said, ":2: error: unknown variable \"nothing\"");
+	assert_shows(said, "Reload refused, nothing changed");
+	assert_int_equal(applied, 0);
+	assert_int_equal(conf->debug, 0);
+	write_file("set debug 2\n");
+	said = run_privileged("show configuration diff");
+	assert_shows(said, "-set debug 0\r\n+set debug 2\r\n");
+	assert_shows(said, "+set l2tp_secret \"\"\r\n");
+	assert_shows(run_privileged("reload"), "Reloaded /tmp/test_cli.");
+	assert_int_equal(applied, 1);
+	assert_int_equal(conf->debug, 2);
+	assert_string_equal(conf->l2tp_secret, "");
+	close(terminal.fd);
+	stop();
+	forget_file();
+}
+
+static void what_is_not_confirmed_is_rolled_back(void **state)
+{
+	(void)state;
+	start(NULL, 600);
+	privileged_terminal();
+	assert_shows(run_privileged("configure commit-confirmed x"), "Say in how many minutes");
+	assert_shows(run_privileged("configure confirm"), "Nothing waits");
+	assert_shows(run_config("configure commit-confirmed 1s"), "rolled back in 1 seconds");
+	run_config("set debug 4");
+	run_privileged("exit");
+	assert_shows(run_privileged("write memory"), "Not confirmed yet");
+	assert_int_equal(conf->debug, 4);
+	for (unsigned i = 0; i < 100 && conf->debug == 4; i++)
+		usleep(100000);
+	assert_int_equal(conf->debug, 0);
+
+	run_config("configure commit-confirmed 1s");
+	run_config("set debug 5");
+	run_privileged("exit");
+	assert_shows(run_privileged("configure confirm"), "Confirmed");
+	usleep(1300000);
+	assert_int_equal(conf->debug, 5);
+
+	run_config("configure commit-confirmed 60");
+	run_config("set debug 1");
+	run_privileged("exit");
+	assert_shows(run_privileged("configure rollback"), "Rolled back");
+	assert_int_equal(conf->debug, 5);
+	run_config("configure commit-confirmed 60"); /* ends with the server */
+	close(terminal.fd);
+	stop();
+}
+
 /* A network of our own, with an address beside 127.0.0.1. */
 static bool enter_namespace(void)
 {
@@ -595,6 +818,12 @@ int main(void)
 		cmocka_unit_test(listings_are_whole),
 		cmocka_unit_test(an_id_finds_all_sessions_that_have_it),
 		cmocka_unit_test(only_the_privileged_change_things),
+		cmocka_unit_test(variables_are_set_at_once),
+		cmocka_unit_test(help_tells_about_variables),
+		cmocka_unit_test(blocks_have_their_prompts),
+		cmocka_unit_test(the_file_is_written_as_a_whole),
+		cmocka_unit_test(a_reload_is_all_or_nothing),
+		cmocka_unit_test(what_is_not_confirmed_is_rolled_back),
 		cmocka_unit_test(cleared_counters_start_at_zero),
 		cmocka_unit_test(the_enable_password_is_asked_for),
 		cmocka_unit_test(a_remote_connection_needs_a_login),
