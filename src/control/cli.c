@@ -43,15 +43,14 @@ struct cli_server {
 	struct cli_users *users; /* NULL: none */
 	unsigned max_conns, idle_s;
 	bool stopping;
+	struct conf *rollback; /* what comes back unless it is confirmed; NULL: nothing */
+	struct timespec rollback_at;
 };
 
 /* libcli's callbacks for passwords are not told which connection asks. */
 static _Thread_local struct cli_conn *this_conn;
 
-static void log_line(const struct cli_env *env, enum log_level level, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void log_line(const struct cli_env *env, enum log_level level, const char *format, ...)
+void conn_log(const struct cli_env *env, enum log_level level, const char *format, ...)
 {
 	char text[LOG_LINE_MAX];
 	va_list args;
@@ -95,7 +94,7 @@ static void delay(struct cli_server *s, unsigned seconds)
 static void refuse(struct cli_conn *conn, const char *what)
 {
 	conn->refused++;
-	log_line(conn->env, LOG_WARN, "cli: %s refused from %s (%u)", what, conn->peer,
+	conn_log(conn->env, LOG_WARN, "cli: %s refused from %s (%u)", what, conn->peer,
 		 conn->refused);
 	delay(conn->server, REFUSED_DELAY_S);
 	if (conn->refused >= REFUSED_MAX)
@@ -121,8 +120,9 @@ static int check_login(const char *name, const char *password)
 		return CLI_ERROR;
 	}
 	conn->refused = 0;
+	snprintf(conn->user, sizeof(conn->user), "%s", name);
 	cli_set_idle_timeout(conn->cli, conn->idle_s);
-	log_line(conn->env, LOG_NOTE, "cli: login from %s", conn->peer);
+	conn_log(conn->env, LOG_NOTE, "cli: login from %s", conn->peer);
 	return CLI_OK;
 }
 
@@ -199,9 +199,9 @@ static void *conn_thread(void *arg)
 	enum log_level level = conn->local ? LOG_CALLS : LOG_NOTE;
 
 	this_conn = conn;
-	log_line(conn->env, level, "cli: connection from %s", conn->peer);
+	conn_log(conn->env, level, "cli: connection from %s", conn->peer);
 	converse(conn);
-	log_line(conn->env, level, "cli: connection from %s closed", conn->peer);
+	conn_log(conn->env, level, "cli: connection from %s closed", conn->peer);
 	this_conn = NULL;
 	forget(conn);
 	return NULL;
@@ -277,7 +277,7 @@ static void serve(struct cli_server *s, struct cli_conn *conn)
 	pthread_mutex_unlock(&s->lock);
 	if (!why)
 		return;
-	log_line(&s->env, LOG_WARN, "cli: connection from %s refused: %s", conn->peer, why);
+	conn_log(&s->env, LOG_WARN, "cli: connection from %s refused: %s", conn->peer, why);
 	close(conn->shutdown_fd);
 	close(conn->fd);
 	free(conn);
@@ -304,6 +304,94 @@ static void accept_one(struct cli_server *s)
 		close(fd);
 }
 
+/* ---- commit-confirmed ------------------------------------------------------------------------ */
+
+bool cli_rollback_arm(struct cli_server *s, struct conf *conf, unsigned seconds)
+{
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&s->lock);
+	bool free_now = !s->rollback && !s->stopping;
+	if (free_now) {
+		s->rollback = conf;
+		clock_gettime(CLOCK_MONOTONIC, &s->rollback_at);
+		s->rollback_at.tv_sec += seconds;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (free_now) /* the listener is to wait no longer than that */
+		(void)!write(s->wake_fd, &one, sizeof(one));
+	return free_now;
+}
+
+struct conf *cli_rollback_take(struct cli_server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	struct conf *conf = s->rollback;
+	s->rollback = NULL;
+	pthread_mutex_unlock(&s->lock);
+	return conf;
+}
+
+/* Milliseconds until the rollback; -1 when none is pending. */
+static int rollback_ms(struct cli_server *s)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	pthread_mutex_lock(&s->lock);
+	int64_t ms = (int64_t)(s->rollback_at.tv_sec - now.tv_sec) * 1000 +
+		     (s->rollback_at.tv_nsec - now.tv_nsec) / 1000000;
+	bool pending = s->rollback != NULL;
+	pthread_mutex_unlock(&s->lock);
+	if (!pending)
+		return -1;
+	return ms < 0 ? 0 : (int)ms + 1;
+}
+
+unsigned cli_rollback_left(struct cli_server *s)
+{
+	int ms = rollback_ms(s);
+	return ms < 0 ? 0 : (unsigned)ms / 1000 + 1;
+}
+
+struct rollback_ask {
+	const struct cli_env *env;
+	struct conf *conf;
+};
+
+static void roll_back(struct core *core, nsec now, void *arg)
+{
+	struct rollback_ask *a = arg;
+	struct conf_bundle b = {.conf = a->conf};
+	(void)core;
+
+	a->conf = NULL;
+	a->env->apply(a->env->ctx, &b, now);
+}
+
+static void roll_back_if_due(struct cli_server *s)
+{
+	if (rollback_ms(s) != 0)
+		return;
+	struct rollback_ask a = {.env = &s->env, .conf = cli_rollback_take(s)};
+	if (!a.conf)
+		return;
+	conn_log(&s->env, LOG_WARN, "cli: the configuration was not confirmed and is rolled back");
+	request_run(s->env.requests, roll_back, &a);
+	conf_free(a.conf);
+}
+
+/* True when the server stops. */
+static bool woken(struct cli_server *s)
+{
+	uint64_t n;
+	(void)!read(s->wake_fd, &n, sizeof(n));
+	pthread_mutex_lock(&s->lock);
+	bool stopping = s->stopping;
+	pthread_mutex_unlock(&s->lock);
+	return stopping;
+}
+
 static void *listener_thread(void *arg)
 {
 	struct cli_server *s = arg;
@@ -311,10 +399,11 @@ static void *listener_thread(void *arg)
 				{.fd = s->wake_fd, .events = POLLIN}};
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 2, rollback_ms(s)) < 0 && errno != EINTR)
 			break;
-		if (fds[1].revents)
+		if (fds[1].revents && woken(s))
 			break;
+		roll_back_if_due(s);
 		if (fds[0].revents)
 			accept_one(s);
 	}
@@ -360,6 +449,7 @@ static void server_free(struct cli_server *s)
 	if (s->wake_fd >= 0)
 		close(s->wake_fd);
 	cli_users_free(s->users);
+	conf_free(s->rollback);
 	pthread_cond_destroy(&s->ended);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -409,8 +499,10 @@ struct cli_server *cli_server_start(const struct cli_env *env, const struct conf
 void cli_server_update(struct cli_server *s, const struct conf *conf, struct cli_users *users)
 {
 	pthread_mutex_lock(&s->lock);
-	cli_users_free(s->users);
-	s->users = users;
+	if (users) {
+		cli_users_free(s->users);
+		s->users = users;
+	}
 	s->max_conns = conf->cli_max_connections;
 	s->idle_s = conf->cli_idle_timeout;
 	pthread_mutex_unlock(&s->lock);
@@ -422,9 +514,9 @@ void cli_server_stop(struct cli_server *s)
 
 	if (!s)
 		return;
-	(void)!write(s->wake_fd, &one, sizeof(one));
 	pthread_mutex_lock(&s->lock);
 	s->stopping = true;
+	(void)!write(s->wake_fd, &one, sizeof(one));
 	for (struct cli_conn *conn = s->conns; conn; conn = conn->next)
 		shutdown(conn->shutdown_fd, SHUT_RDWR);
 	pthread_cond_broadcast(&s->ended); /* ends delays */

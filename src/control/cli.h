@@ -8,8 +8,7 @@
 
 #include "base/counters.h"
 #include "base/log.h"
-#include "control/cli_users.h"
-#include "control/conf.h"
+#include "control/conf_files.h"
 #include "control/ippool.h"
 #include "control/rates.h"
 #include "control/request.h"
@@ -27,6 +26,8 @@ struct cli_about {
 struct cli_env {
 	struct request_queue *requests;
 	const char *hostname;			/* for the prompt; copied */
+	const char *conf_path;			/* of startup-config; outlives the server */
+	const struct alloc *alloc;		/* for any thread */
 	const struct counters *const *counters; /* of every thread: workers first, then control */
 	unsigned n_counters;
 	void *ctx;
@@ -34,7 +35,8 @@ struct cli_env {
 	const struct ippool *(*pool)(void *ctx);
 	const struct rates_view *(*rates)(void *ctx);
 	void (*about)(void *ctx, struct cli_about *out);
-	void (*reload)(void *ctx);   /* as SIGHUP */
+	/* Makes it the configuration in use; all of it is the callee's from here on. */
+	void (*apply)(void *ctx, struct conf_bundle *b, nsec now);
 	void (*shutdown)(void *ctx); /* as SIGQUIT */
 	/* Any thread: one line for the log. */
 	void (*log)(void *ctx, enum log_level level, const char *text);
@@ -47,7 +49,7 @@ struct cli_server;
  * server's from here on. */
 struct cli_server *cli_server_start(const struct cli_env *env, const struct conf *conf,
 				    struct cli_users *users, char reason[static 160]);
-/* Control, after a reload: new users and limits; the address stays. */
+/* Control, after a change: limits, and unless NULL new users; the address stays. */
 void cli_server_update(struct cli_server *s, const struct conf *conf, struct cli_users *users);
 /* Closes the listener and every connection and waits for their threads. request_shutdown() must
  * have been called, else a thread may wait for control for ever. */

@@ -20,8 +20,7 @@ enum {
 
 /* ---- talking to control and to the terminal -------------------------------------------------- */
 
-static bool ask(struct cli_conn *conn, void (*fn)(struct core *core, nsec now, void *arg),
-		void *arg)
+bool conn_ask(struct cli_conn *conn, void (*fn)(struct core *core, nsec now, void *arg), void *arg)
 {
 	if (request_run(conn->env->requests, fn, arg))
 		return true;
@@ -29,8 +28,7 @@ static bool ask(struct cli_conn *conn, void (*fn)(struct core *core, nsec now, v
 	return false;
 }
 
-/* False when nobody reads any more. */
-static bool print(struct cli_conn *conn, const struct show_text *t)
+bool conn_print(struct cli_conn *conn, const struct show_text *t)
 {
 	struct span text = span_of(t->s, t->n), line;
 
@@ -39,14 +37,8 @@ static bool print(struct cli_conn *conn, const struct show_text *t)
 	return !ferror(conn->cli->client);
 }
 
-/* One row of the help for a next word. */
-struct help_row {
-	const char *word, *text;
-};
-
-/* When the last word ends in `?`: prints what may stand there and returns true. */
-static bool help_asked(struct cli_conn *conn, char **argv, int argc, const struct help_row *rows,
-		       bool may_end)
+bool conn_help(struct cli_conn *conn, char **argv, int argc, const struct help_row *rows,
+	       bool may_end)
 {
 	if (argc == 0)
 		return false;
@@ -62,7 +54,7 @@ static bool help_asked(struct cli_conn *conn, char **argv, int argc, const struc
 	return true;
 }
 
-static struct show_text *text_new(struct cli_conn *conn)
+struct show_text *conn_text(struct cli_conn *conn)
 {
 	struct show_text *t = malloc(sizeof(*t));
 	if (t)
@@ -70,6 +62,21 @@ static struct show_text *text_new(struct cli_conn *conn)
 	else
 		cli_error(conn->cli, "Out of memory");
 	return t;
+}
+
+void conn_audit(struct cli_conn *conn, const char *command, char *const *words, int n)
+{
+	char line[LOG_LINE_MAX];
+	int used = snprintf(line, sizeof(line), "%s", command);
+
+	for (int i = 0; i < n && (size_t)used < sizeof(line); i++)
+		used += snprintf(line + used, sizeof(line) - (size_t)used, " %s", words[i]);
+	for (char *c = line; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7F)
+			*c = '?';
+	conn_log(conn->env, LOG_WARN, "cli: %s%s%s: %s", conn->user, conn->user[0] ? "@" : "",
+		 conn->peer, line);
+	mem_wipe(line, sizeof(line));
 }
 
 /* "SID" or "TID/SID"; *has_tid says which. */
@@ -169,7 +176,7 @@ static unsigned each_session(struct cli_conn *conn, const struct session_query *
 		return 0;
 	s->query = q;
 	do {
-		if (!ask(conn, copy_sessions, s))
+		if (!conn_ask(conn, copy_sessions, s))
 			break;
 		for (unsigned i = 0; i < s->n && go_on; i++, total++)
 			go_on = each(conn, &s->views[i], ctx);
@@ -259,7 +266,7 @@ static bool query_run(struct cli_conn *conn, struct worker_query *q,
 {
 	struct timespec until;
 
-	if (!ask(conn, fn, q)) {
+	if (!conn_ask(conn, fn, q)) {
 		query_free(q); /* never reached control */
 		return false;
 	}
@@ -282,7 +289,7 @@ static bool print_session_line(struct cli_conn *conn, const struct session_view 
 	struct show_text *t = ctx;
 	show_clear(t);
 	show_session_line(t, v);
-	return print(conn, t);
+	return conn_print(conn, t);
 }
 
 static bool print_user_line(struct cli_conn *conn, const struct session_view *v, void *ctx)
@@ -290,7 +297,7 @@ static bool print_user_line(struct cli_conn *conn, const struct session_view *v,
 	struct show_text *t = ctx;
 	show_clear(t);
 	show_user_line(t, v);
-	return print(conn, t);
+	return conn_print(conn, t);
 }
 
 static bool print_session_detail(struct cli_conn *conn, const struct session_view *v, void *ctx)
@@ -308,7 +315,7 @@ static bool print_session_detail(struct cli_conn *conn, const struct session_vie
 	show_line(t, "%s", "");
 	if (answered)
 		query_free(q);
-	return print(conn, t);
+	return conn_print(conn, t);
 }
 
 static const struct help_row session_help[] = {{"<1-65535>", "Show details of this session"},
@@ -330,9 +337,9 @@ static int cmd_show_session(struct cli_def *cli, const char *command, char **arg
 	struct cli_conn *conn = cli_get_context(cli);
 	(void)command;
 
-	if (help_asked(conn, argv, argc, session_help, true))
+	if (conn_help(conn, argv, argc, session_help, true))
 		return CLI_OK;
-	struct show_text *t = text_new(conn);
+	struct show_text *t = conn_text(conn);
 	if (!t)
 		return CLI_ERROR;
 	for (int i = 0; i < argc; i++)
@@ -340,7 +347,7 @@ static int cmd_show_session(struct cli_def *cli, const char *command, char **arg
 	if (argc == 0) {
 		struct session_query all = {0};
 		show_session_header(t);
-		if (print(conn, t))
+		if (conn_print(conn, t))
 			each_session(conn, &all, print_session_line, t);
 	}
 	free(t);
@@ -354,9 +361,9 @@ static int cmd_show_users(struct cli_def *cli, const char *command, char **argv,
 	struct cli_conn *conn = cli_get_context(cli);
 	(void)command;
 
-	if (help_asked(conn, argv, argc, user_help, true))
+	if (conn_help(conn, argv, argc, user_help, true))
 		return CLI_OK;
-	struct show_text *t = text_new(conn);
+	struct show_text *t = conn_text(conn);
 	if (!t)
 		return CLI_ERROR;
 	struct session_query q = {0};
@@ -399,10 +406,10 @@ static void show_all_tunnels(struct cli_conn *conn, bool all, struct show_text *
 	if (!s)
 		return;
 	show_tunnel_header(t);
-	while (ask(conn, copy_tunnels, s)) {
+	while (conn_ask(conn, copy_tunnels, s)) {
 		for (unsigned i = 0; i < s->n; i++)
 			show_tunnel_line(t, &s->views[i], all);
-		if (!print(conn, t) || !s->more)
+		if (!conn_print(conn, t) || !s->more)
 			break;
 		show_clear(t);
 	}
@@ -436,7 +443,7 @@ static bool flush_sids(struct cli_conn *conn, struct tunnel_sessions *l)
 	show_tunnel_sessions(l->t, l->sids, l->n, l->first);
 	l->n = 0;
 	l->first = false;
-	return print(conn, l->t);
+	return conn_print(conn, l->t);
 }
 
 static bool gather_sid(struct cli_conn *conn, const struct session_view *v, void *ctx)
@@ -459,7 +466,7 @@ static void show_one_tunnel(struct cli_conn *conn, const char *word, struct show
 		return;
 	}
 	f.tid = (uint16_t)tid;
-	if (!ask(conn, find_tunnel, &f))
+	if (!conn_ask(conn, find_tunnel, &f))
 		return;
 	if (!f.found) {
 		cli_error(conn->cli, "Tunnel %s is not active", word);
@@ -475,7 +482,7 @@ static void show_one_tunnel(struct cli_conn *conn, const char *word, struct show
 		query_free(q);
 	struct session_query all = {0};
 	struct tunnel_sessions l = {.t = t, .tid = f.tid, .first = true};
-	if (print(conn, t))
+	if (conn_print(conn, t))
 		each_session(conn, &all, gather_sid, &l);
 	if (l.n > 0 || l.first)
 		flush_sids(conn, &l);
@@ -491,9 +498,9 @@ static int cmd_show_tunnels(struct cli_def *cli, const char *command, char **arg
 	struct cli_conn *conn = cli_get_context(cli);
 	(void)command;
 
-	if (help_asked(conn, argv, argc, tunnel_help, true))
+	if (conn_help(conn, argv, argc, tunnel_help, true))
 		return CLI_OK;
-	struct show_text *t = text_new(conn);
+	struct show_text *t = conn_text(conn);
 	if (!t)
 		return CLI_ERROR;
 	bool all = argc == 1 && lex_is_prefix(argv[0], "all");
@@ -539,21 +546,21 @@ static int cmd_show_pool(struct cli_def *cli, const char *command, char **argv, 
 	struct cli_conn *conn = cli_get_context(cli);
 	(void)command;
 
-	if (help_asked(conn, argv, argc, pool_help, true))
+	if (conn_help(conn, argv, argc, pool_help, true))
 		return CLI_OK;
 	bool all = argc > 0 && lex_is_prefix(argv[0], "all");
-	struct show_text *t = text_new(conn);
+	struct show_text *t = conn_text(conn);
 	struct pool_slice *s = calloc(1, sizeof(*s));
 	if (t && s) {
 		s->conn = conn;
 		show_pool_header(t);
-		while (print(conn, t) && ask(conn, copy_pool, s)) {
+		while (conn_print(conn, t) && conn_ask(conn, copy_pool, s)) {
 			show_clear(t);
 			for (unsigned i = 0; i < s->n; i++)
 				show_pool_line(t, &s->views[i], all);
 			if (!s->more) {
 				show_pool_totals(t, s->used, s->total);
-				print(conn, t);
+				conn_print(conn, t);
 				break;
 			}
 		}
@@ -601,13 +608,13 @@ static int cmd_show_counters(struct cli_def *cli, const char *command, char **ar
 	struct tm tm;
 	(void)command;
 
-	if (help_asked(conn, argv, argc, NULL, true))
+	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
-	struct show_text *t = text_new(conn);
-	if (t && ask(conn, copy_counters, &a)) {
+	struct show_text *t = conn_text(conn);
+	if (t && conn_ask(conn, copy_counters, &a)) {
 		strftime(reset, sizeof(reset), "%Y-%m-%d %H:%M:%S", localtime_r(&a.reset, &tm));
 		show_counters(t, &a.totals, reset);
-		print(conn, t);
+		conn_print(conn, t);
 	}
 	free(t);
 	return CLI_OK;
@@ -616,11 +623,11 @@ static int cmd_show_counters(struct cli_def *cli, const char *command, char **ar
 static int cmd_clear_counters(struct cli_def *cli, const char *command, char **argv, int argc)
 {
 	struct cli_conn *conn = cli_get_context(cli);
-	(void)command;
 
-	if (help_asked(conn, argv, argc, NULL, true))
+	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
-	if (ask(conn, reset_counters, conn))
+	conn_audit(conn, command, argv, argc);
+	if (conn_ask(conn, reset_counters, conn))
 		cli_print(cli, "Counters cleared");
 	return CLI_OK;
 }
@@ -649,11 +656,11 @@ static int cmd_show_version(struct cli_def *cli, const char *command, char **arg
 	struct cli_conn *conn = cli_get_context(cli);
 	(void)command;
 
-	if (help_asked(conn, argv, argc, NULL, true))
+	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
-	struct about_ask a = {.conn = conn, .t = text_new(conn)};
-	if (a.t && ask(conn, copy_about, &a))
-		print(conn, a.t);
+	struct about_ask a = {.conn = conn, .t = conn_text(conn)};
+	if (a.t && conn_ask(conn, copy_about, &a))
+		conn_print(conn, a.t);
 	free(a.t);
 	return CLI_OK;
 }
@@ -684,10 +691,10 @@ static int cmd_uptime(struct cli_def *cli, const char *command, char **argv, int
 	char clock_text[16];
 	(void)command;
 
-	if (help_asked(conn, argv, argc, NULL, true))
+	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
-	struct show_text *t = text_new(conn);
-	if (t && ask(conn, copy_uptime, &a)) {
+	struct show_text *t = conn_text(conn);
+	if (t && conn_ask(conn, copy_uptime, &a)) {
 		clock_gettime(CLOCK_MONOTONIC, &mono);
 		a.view.up_s = (uint64_t)(mono.tv_sec - conn->server_started.tv_sec);
 		strftime(clock_text, sizeof(clock_text), "%H:%M:%S", localtime_r(&wall, &tm));
@@ -695,7 +702,7 @@ static int cmd_uptime(struct cli_def *cli, const char *command, char **argv, int
 		if (getloadavg(a.view.load, 3) != 3)
 			memset(a.view.load, 0, sizeof(a.view.load));
 		show_uptime(t, &a.view);
-		print(conn, t);
+		conn_print(conn, t);
 	}
 	free(t);
 	return CLI_OK;
@@ -733,7 +740,7 @@ static int cmd_show_config(struct cli_def *cli, const char *command, char **argv
 	size_t n = 0;
 	(void)command;
 
-	if (help_asked(conn, argv, argc, NULL, true))
+	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
 	struct config_ask a = {.conn = conn, .out = open_memstream(&bytes, &n)};
 	if (!a.out) {
@@ -741,7 +748,7 @@ static int cmd_show_config(struct cli_def *cli, const char *command, char **argv
 		return CLI_ERROR;
 	}
 	a.secrets = cli->privilege == PRIVILEGE_PRIVILEGED;
-	bool ok = ask(conn, copy_config, &a);
+	bool ok = conn_ask(conn, copy_config, &a);
 	fclose(a.out);
 	struct span text = span_of(bytes, n), line;
 	while (ok && lex_next_line(&text, &line))
@@ -788,15 +795,15 @@ static void drop_tunnel(struct core *core, nsec now, void *arg)
 static int cmd_drop_user(struct cli_def *cli, const char *command, char **argv, int argc)
 {
 	struct cli_conn *conn = cli_get_context(cli);
-	(void)command;
 
-	if (help_asked(conn, argv, argc, user_help, false))
+	if (conn_help(conn, argv, argc, user_help, false))
 		return CLI_OK;
+	conn_audit(conn, command, argv, argc);
 	if (argc == 0)
 		cli_error(cli, "Specify a user to drop");
 	for (int i = 0; i < argc; i++) {
 		struct drop_ask a = {.user = argv[i]};
-		if (!ask(conn, drop_user, &a))
+		if (!conn_ask(conn, drop_user, &a))
 			break;
 		if (a.done == 0)
 			cli_error(cli, "User %s is not connected", argv[i]);
@@ -836,7 +843,7 @@ static void drop_one_session(struct cli_conn *conn, const char *word)
 		return;
 	}
 	struct drop_ask a = {.key = o.key};
-	if (o.n == 1 && !ask(conn, drop_session, &a))
+	if (o.n == 1 && !conn_ask(conn, drop_session, &a))
 		return;
 	if (a.done)
 		cli_print(conn->cli, "Dropping session %s", word);
@@ -847,10 +854,10 @@ static void drop_one_session(struct cli_conn *conn, const char *word)
 static int cmd_drop_session(struct cli_def *cli, const char *command, char **argv, int argc)
 {
 	struct cli_conn *conn = cli_get_context(cli);
-	(void)command;
 
-	if (help_asked(conn, argv, argc, session_help, false))
+	if (conn_help(conn, argv, argc, session_help, false))
 		return CLI_OK;
+	conn_audit(conn, command, argv, argc);
 	if (argc == 0)
 		cli_error(cli, "Specify a session to drop");
 	for (int i = 0; i < argc; i++)
@@ -861,10 +868,10 @@ static int cmd_drop_session(struct cli_def *cli, const char *command, char **arg
 static int cmd_drop_tunnel(struct cli_def *cli, const char *command, char **argv, int argc)
 {
 	struct cli_conn *conn = cli_get_context(cli);
-	(void)command;
 
-	if (help_asked(conn, argv, argc, tunnel_help + 1, false))
+	if (conn_help(conn, argv, argc, tunnel_help + 1, false))
 		return CLI_OK;
+	conn_audit(conn, command, argv, argc);
 	if (argc == 0)
 		cli_error(cli, "Specify a tunnel to drop");
 	for (int i = 0; i < argc; i++) {
@@ -875,7 +882,7 @@ static int cmd_drop_tunnel(struct cli_def *cli, const char *command, char **argv
 			continue;
 		}
 		a.tid = (uint16_t)tid;
-		if (!ask(conn, drop_tunnel, &a))
+		if (!conn_ask(conn, drop_tunnel, &a))
 			break;
 		if (a.done)
 			cli_print(cli, "Tunnel %u shut down", a.tid);
@@ -887,14 +894,6 @@ static int cmd_drop_tunnel(struct cli_def *cli, const char *command, char **argv
 
 /* ---- the daemon itself ----------------------------------------------------------------------- */
 
-static void run_reload(struct core *core, nsec now, void *arg)
-{
-	struct cli_conn *conn = arg;
-	(void)core;
-	(void)now;
-	conn->env->reload(conn->env->ctx);
-}
-
 static void run_shutdown(struct core *core, nsec now, void *arg)
 {
 	struct cli_conn *conn = arg;
@@ -903,67 +902,76 @@ static void run_shutdown(struct core *core, nsec now, void *arg)
 	conn->env->shutdown(conn->env->ctx);
 }
 
-static int cmd_reload(struct cli_def *cli, const char *command, char **argv, int argc)
-{
-	struct cli_conn *conn = cli_get_context(cli);
-	(void)command;
-
-	if (!help_asked(conn, argv, argc, NULL, true) && ask(conn, run_reload, conn))
-		cli_print(cli, "Reloading, faults are in the log");
-	return CLI_OK;
-}
-
 static int cmd_shutdown(struct cli_def *cli, const char *command, char **argv, int argc)
 {
 	struct cli_conn *conn = cli_get_context(cli);
-	(void)command;
 
-	if (!help_asked(conn, argv, argc, NULL, true) && ask(conn, run_shutdown, conn))
+	if (conn_help(conn, argv, argc, NULL, true))
+		return CLI_OK;
+	conn_audit(conn, command, argv, argc);
+	if (conn_ask(conn, run_shutdown, conn))
 		cli_print(cli, "Shutting down, all tunnels are closed");
 	return CLI_OK;
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-static const struct {
-	const char *parent; /* NULL: a word of its own */
-	const char *word;
-	int (*run)(struct cli_def *cli, const char *command, char **argv, int argc);
-	bool privileged;
-	const char *help;
-} commands[] = {
-	{NULL, "show", NULL, false, NULL},
-	{"show", "counters", cmd_show_counters, false, "Packets, bytes, events and drops"},
-	{"show", "pool", cmd_show_pool, false, "Addresses of the pool"},
-	{"show", "running-config", cmd_show_config, true, "Configuration in use"},
-	{"show", "session", cmd_show_session, false, "Sessions, or details of some"},
-	{"show", "tunnels", cmd_show_tunnels, false, "Tunnels, or details of some"},
-	{"show", "users", cmd_show_users, false, "Users, or their sessions"},
-	{"show", "version", cmd_show_version, false, "Version, workers, packet I/O"},
-	{NULL, "write", NULL, false, NULL},
-	{"write", "terminal", cmd_show_config, false, "Configuration in use"},
-	{NULL, "uptime", cmd_uptime, false, "How long it runs, and throughput"},
-	{NULL, "clear", NULL, true, NULL},
-	{"clear", "counters", cmd_clear_counters, true, "Set all counters to 0"},
-	{NULL, "drop", NULL, true, NULL},
-	{"drop", "user", cmd_drop_user, true, "End all sessions of a user"},
-	{"drop", "session", cmd_drop_session, true, "End a session"},
-	{"drop", "tunnel", cmd_drop_tunnel, true, "Close a tunnel and its sessions"},
-	{NULL, "reload", cmd_reload, true, "Read the configuration again"},
-	{NULL, "shutdown", cmd_shutdown, true, "Close all tunnels and end"},
+static const struct command_row commands[] = {
+	{MODE_EXEC, "show", NULL, false, NULL},
+	{MODE_EXEC, "show counters", cmd_show_counters, false, "Packets, bytes, events and drops"},
+	{MODE_EXEC, "show pool", cmd_show_pool, false, "Addresses of the pool"},
+	{MODE_EXEC, "show running-config", cmd_show_config, true, "Configuration in use"},
+	{MODE_EXEC, "show session", cmd_show_session, false, "Sessions, or details of some"},
+	{MODE_EXEC, "show tunnels", cmd_show_tunnels, false, "Tunnels, or details of some"},
+	{MODE_EXEC, "show users", cmd_show_users, false, "Users, or their sessions"},
+	{MODE_EXEC, "show version", cmd_show_version, false, "Version, workers, packet I/O"},
+	{MODE_EXEC, "write", NULL, false, NULL},
+	{MODE_EXEC, "write terminal", cmd_show_config, false, "Configuration in use"},
+	{MODE_EXEC, "uptime", cmd_uptime, false, "How long it runs, and throughput"},
+	{MODE_EXEC, "clear", NULL, true, NULL},
+	{MODE_EXEC, "clear counters", cmd_clear_counters, true, "Set all counters to 0"},
+	{MODE_EXEC, "drop", NULL, true, NULL},
+	{MODE_EXEC, "drop user", cmd_drop_user, true, "End all sessions of a user"},
+	{MODE_EXEC, "drop session", cmd_drop_session, true, "End a session"},
+	{MODE_EXEC, "drop tunnel", cmd_drop_tunnel, true, "Close a tunnel and its sessions"},
+	{MODE_EXEC, "shutdown", cmd_shutdown, true, "Close all tunnels and end"},
 };
+
+/* The command that these words name in a mode, or NULL. */
+static struct cli_command *find_row(struct cli_def *cli, const char *words, size_t n, int mode)
+{
+	struct cli_command *c = cli->commands;
+
+	while (c && n > 0) {
+		size_t word = strcspn(words, " ");
+		word = word < n ? word : n;
+		while (c && (c->mode != mode || strlen(c->command) != word ||
+			     strncmp(c->command, words, word) != 0))
+			c = c->next;
+		if (!c || word == n)
+			return c;
+		words += word + 1;
+		n -= word + 1;
+		c = c->children;
+	}
+	return NULL;
+}
+
+void cli_rows_register(struct cli_conn *conn, const struct command_row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct command_row *r = &rows[i];
+		const char *last = strrchr(r->words, ' ');
+		size_t parent_len = last ? (size_t)(last - r->words) : 0;
+		cli_register_command(conn->cli, find_row(conn->cli, r->words, parent_len, r->mode),
+				     last ? last + 1 : r->words, r->run,
+				     r->privileged ? PRIVILEGE_PRIVILEGED : PRIVILEGE_UNPRIVILEGED,
+				     r->mode, r->help);
+	}
+}
 
 void cli_cmd_register(struct cli_conn *conn)
 {
-	struct cli_command *parent = NULL;
-
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		int privilege =
-			commands[i].privileged ? PRIVILEGE_PRIVILEGED : PRIVILEGE_UNPRIVILEGED;
-		struct cli_command *c = cli_register_command(
-			conn->cli, commands[i].parent ? parent : NULL, commands[i].word,
-			commands[i].run, privilege, MODE_EXEC, commands[i].help);
-		if (!commands[i].parent)
-			parent = c;
-	}
+	cli_rows_register(conn, commands, sizeof(commands) / sizeof(commands[0]));
+	cli_config_register(conn);
 }

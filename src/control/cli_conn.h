@@ -11,12 +11,15 @@
 
 #include "control/cli.h"
 #include "control/cli_show.h"
+#include "control/conf_parse.h"
 
 /* Counters as they were at the last `clear counters`. Touched on the control thread only. */
 struct cli_baseline {
 	struct counter_totals totals;
 	time_t reset; /* wall clock */
 };
+
+enum { CONN_BLOCK_TEXT = 128 };
 
 struct cli_conn {
 	struct cli_conn *next; /* in the server's list */
@@ -31,9 +34,56 @@ struct cli_conn {
 	unsigned refused; /* wrong passwords */
 	char peer[SOCK_ADDR_TEXT];
 	struct timespec server_started;
+	char user[64];		     /* who logged in; empty: local */
+	char block[CONN_BLOCK_TEXT]; /* line that opened the block of the configuration */
 };
 
+/* Modes of libcli beyond MODE_EXEC and MODE_CONFIG. */
+enum { MODE_ROUTER = MODE_CONFIG + 1, MODE_ACL_STANDARD, MODE_ACL_EXTENDED };
+
+/* One row of the help for a next word. */
+struct help_row {
+	const char *word, *text;
+};
+
+/* A command as libcli is told about it. */
+struct command_row {
+	int mode;
+	const char *words; /* "show session"; all words but the last are rows of their own */
+	int (*run)(struct cli_def *cli, const char *command, char **argv, int argc);
+	bool privileged;
+	const char *help;
+};
+
+/* ---- shared by the files with commands ------------------------------------------------------- */
+
+/* Runs fn() on the control thread and waits; false, and said, when control has gone. */
+bool conn_ask(struct cli_conn *conn, void (*fn)(struct core *core, nsec now, void *arg), void *arg);
+/* False when nobody reads any more. */
+bool conn_print(struct cli_conn *conn, const struct show_text *t);
+/* When the last word ends in `?`: prints what may stand there and returns true. */
+bool conn_help(struct cli_conn *conn, char **argv, int argc, const struct help_row *rows,
+	       bool may_end);
+/* Empty; NULL, and said, when out of memory. */
+struct show_text *conn_text(struct cli_conn *conn);
+/* A line of the log about who changed what; `words` may be NULL. */
+void conn_audit(struct cli_conn *conn, const char *command, char *const *words, int n);
+/* Writes a line of the log. */
+void conn_log(const struct cli_env *env, enum log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Registers commands; a row without run() only names the first word of those behind it. */
+void cli_rows_register(struct cli_conn *conn, const struct command_row *rows, size_t n);
 /* Registers every command that this connection may use. */
 void cli_cmd_register(struct cli_conn *conn);
+void cli_config_register(struct cli_conn *conn);
+
+/* The rollback of `configure commit-confirmed`, one for the whole server: `conf` (the server's from
+ * here on, NULL: none) comes back after so many seconds. False when one is pending already. */
+bool cli_rollback_arm(struct cli_server *s, struct conf *conf, unsigned seconds);
+/* Takes the pending one, or NULL. */
+struct conf *cli_rollback_take(struct cli_server *s);
+/* Seconds until it happens, 0 when none is pending. */
+unsigned cli_rollback_left(struct cli_server *s);
 
 #endif

@@ -501,3 +501,22 @@ void conf_forget(struct conf *c, struct conf_kept *line)
 	bstr_free(c->alloc, line->text);
 	alloc_put(c->alloc, line, sizeof(*line));
 }
+
+struct conf *conf_copy(const struct conf *c)
+{
+	struct conf *copy = alloc_get(c->alloc, sizeof(*copy));
+	if (!copy)
+		return NULL;
+	*copy = *c;
+	copy->kept = NULL;
+	copy->n_kept = 0;
+	struct conf_kept *last = NULL;
+	for (const struct conf_kept *k = c->kept; k; k = k->next) {
+		last = conf_keep(copy, last, (enum conf_kept_kind)k->kind, k->head, k->text->s);
+		if (!last) {
+			conf_free(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}

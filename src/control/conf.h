@@ -104,6 +104,8 @@ const struct conf_old_name *conf_old_name_find(const char *name);
 /* Every variable at its default; NULL when out of memory. */
 struct conf *conf_new(const struct alloc *a);
 void conf_free(struct conf *c);
+/* The same again, from the same memory; NULL when out of it. */
+struct conf *conf_copy(const struct conf *c);
 /* Sets the variables to their defaults and derives; for a struct on the stack, e.g. in tests. */
 void conf_defaults(struct conf *c);
 

@@ -2,10 +2,13 @@
 
 #include <crypt.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/crypto.h"
 #include "control/lexer.h"
@@ -237,6 +240,204 @@ struct cli_users *cli_users_file_load(const struct alloc *a, const char *path,
 		u = NULL;
 	}
 	return u;
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+/* Passes on what is said and counts the errors. */
+struct tally {
+	const struct file_report *to;
+	unsigned errors;
+};
+
+static void say_and_count(void *ctx, const char *file, uint32_t line, enum conf_severity severity,
+			  const char *reason)
+{
+	struct tally *t = ctx;
+	t->errors += severity == CONF_ERROR;
+	t->to->say(t->to->ctx, file, line, severity, reason);
+}
+
+static bool is_missing(const char *path, const struct file_report *report, const char *effect)
+{
+	if (access(path, F_OK) == 0 || errno != ENOENT)
+		return false;
+	report->say(report->ctx, path, 0, CONF_WARNING, effect);
+	return true;
+}
+
+static void load_companions(struct conf_bundle *b, const struct alloc *a, const char *conf_path,
+			    const struct file_report *report)
+{
+	char path[CONF_PATH_MAX];
+
+	conf_file_path(path, conf_path, b->conf->users_file, "users");
+	b->users = is_missing(path, report, "is not there: no users")
+			   ? cli_users_new(a)
+			   : cli_users_file_load(a, path, report);
+	conf_file_path(path, conf_path, b->conf->ip_pool_file, "ip_pool");
+	if (!is_missing(path, report, "is not there: the pool stays as it is")) {
+		b->pool = ippool_new(a);
+		if (b->pool)
+			ippool_file_load(b->pool, path, &b->conf->bind_address, report);
+	}
+	if (b->conf->local_users[0])
+		b->subscribers = local_users_file_load(a, b->conf->local_users, report);
+}
+
+void conf_bundle_free(struct conf_bundle *b)
+{
+	conf_free(b->conf);
+	local_users_free(b->subscribers);
+	cli_users_free(b->users);
+	ippool_free(b->pool);
+	*b = (struct conf_bundle){0};
+}
+
+bool conf_bundle_load(struct conf_bundle *b, const struct alloc *a, const char *path,
+		      const struct file_report *report)
+{
+	struct tally tally = {.to = report};
+	const struct file_report counting = {.ctx = &tally, .say = say_and_count};
+
+	*b = (struct conf_bundle){.conf = conf_file_load(a, path, &counting)};
+	if (b->conf)
+		load_companions(b, a, path, &counting);
+	if (b->conf && b->users && tally.errors == 0)
+		return true;
+	conf_bundle_free(b);
+	return false;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static void write_line(void *ctx, const char *text)
+{
+	fprintf(ctx, "%s\n", text);
+}
+
+static void ignore(void *ctx, uint32_t line, enum conf_severity severity, const char *reason)
+{
+	(void)ctx;
+	(void)line;
+	(void)severity;
+	(void)reason;
+}
+
+static void ignore_line(void *ctx, const char *text)
+{
+	(void)ctx;
+	(void)text;
+}
+
+/* What conf_rewrite() or, without an old text, conf_print() makes of it. */
+static char *text_of(const struct conf *c, const struct file_text *old, size_t *n)
+{
+	char *bytes = NULL;
+	FILE *f = open_memstream(&bytes, n);
+	if (!f)
+		return NULL;
+	const struct conf_printer out = {.ctx = f, .line = write_line};
+	bool ok = true;
+	if (old)
+		ok = conf_rewrite(span_of(old->bytes, old->n), c, &out);
+	else
+		conf_print(c, true, &out);
+	if (fclose(f) == 0 && ok)
+		return bytes;
+	free(bytes);
+	return NULL;
+}
+
+static bool says_the_same(const char *text, size_t n, const struct conf *c)
+{
+	const struct conf_report silent = {.say = ignore};
+	const struct conf_printer nowhere = {.line = ignore_line};
+	struct conf *again = conf_load(c->alloc, span_of(text, n), &silent);
+	bool same = again && conf_diff(again, c, true, &nowhere) == 0;
+	conf_free(again);
+	return same;
+}
+
+char *conf_file_text(const char *path, const struct conf *c, size_t *n)
+{
+	struct file_text old = {0};
+	char *text = NULL;
+
+	if (!read_file(path, &old) && old.n > 0)
+		text = text_of(c, &old, n);
+	text_free(&old);
+	/* What is written must load to what is so, at the price of the comments. */
+	if (text && !says_the_same(text, *n, c)) {
+		mem_wipe(text, *n);
+		free(text);
+		text = NULL;
+	}
+	return text ? text : text_of(c, NULL, n);
+}
+
+static bool write_all(int fd, struct span text)
+{
+	while (text.n > 0) {
+		ssize_t done = write(fd, text.p, text.n);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return false;
+		span_sub(&text, (size_t)done);
+	}
+	return true;
+}
+
+/* The new file beside the old one, complete on the disk. */
+static bool write_beside(int fd, const char *path, struct span text)
+{
+	struct stat old;
+	mode_t mode = 0600; /* it holds secrets */
+
+	if (stat(path, &old) == 0) {
+		mode = old.st_mode & 07777;
+		if (fchown(fd, old.st_uid, old.st_gid) != 0 && errno != EPERM)
+			return false;
+	}
+	return fchmod(fd, mode) == 0 && write_all(fd, text) && fsync(fd) == 0;
+}
+
+/* The rename itself is on the disk, too, when its directory is. */
+static void sync_directory(const char *path)
+{
+	char dir[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	fsync(fd);
+	close(fd);
+}
+
+bool conf_file_write(const char *path, struct span text, char reason[static CONF_REASON_TEXT])
+{
+	char real[PATH_MAX], temporary[PATH_MAX + 8];
+
+	/* A link stays one: what it points to is replaced. */
+	if (!realpath(path, real))
+		snprintf(real, sizeof(real), "%s", path);
+	snprintf(temporary, sizeof(temporary), "%s.XXXXXX", real);
+	int fd = mkostemp(temporary, O_CLOEXEC);
+	bool ok = fd >= 0 && write_beside(fd, real, text);
+	ok = ok && rename(temporary, real) == 0;
+	if (!ok) {
+		snprintf(reason, CONF_REASON_TEXT, "%s", strerror(errno));
+		if (fd >= 0)
+			unlink(temporary);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (ok)
+		sync_directory(real);
+	return ok;
 }
 
 /* ---- passwords ------------------------------------------------------------------------------- */

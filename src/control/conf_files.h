@@ -41,6 +41,26 @@ struct local_users *local_users_file_load(const struct alloc *a, const char *pat
 struct cli_users *cli_users_file_load(const struct alloc *a, const char *path,
 				      const struct file_report *report);
 
+/* All that the files say, read and checked as one. */
+struct conf_bundle {
+	struct conf *conf;
+	struct local_users *subscribers; /* NULL: as before, or no file is configured */
+	struct cli_users *users;	 /* NULL: as before */
+	struct ippool *pool;		 /* addresses only; NULL: as before */
+};
+/* False, with nothing kept, when one of them has a fault. A users or ip_pool file that is not
+ * there is none: then nobody may log in, and the pool stays as it is. */
+bool conf_bundle_load(struct conf_bundle *b, const struct alloc *a, const char *path,
+		      const struct file_report *report);
+void conf_bundle_free(struct conf_bundle *b);
+
+/* The text that the file at `path` is to have so that it says what `c` says: comments and order of
+ * the present one stay where possible. To be wiped and freed; NULL when out of memory. */
+char *conf_file_text(const char *path, const struct conf *c, size_t *n);
+/* Replaces the file as a whole: its reader sees the old text or the new one, also after a crash.
+ * Mode and owner stay. False with a reason. */
+bool conf_file_write(const char *path, struct span text, char reason[static CONF_REASON_TEXT]);
+
 /* Compares a password with a stored form: plain text, {crypt}HASH or $1$... by crypt_r(3). The
  * second is what local_users_check() asks for. Any thread. */
 bool password_matches(const char *password, const char *stored);

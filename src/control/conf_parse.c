@@ -10,6 +10,7 @@
 
 /* Which commands are known: those of the open block, then those of the file itself. */
 enum block { BLOCK_NONE, BLOCK_BGP, BLOCK_ACL };
+enum { CONF_HEAD_TEXT = 64 };
 
 struct parser {
 	struct conf *conf;
@@ -21,6 +22,9 @@ struct parser {
 	bool stop;		/* quit or logout was met */
 	bool no_memory;
 	uint32_t set_at[CONF_VARS]; /* line of the last `set`; 0 = not set */
+	struct lex_line rest;	    /* words behind a "no" */
+	struct conf_line seen;	    /* this line, for conf_scan() */
+	char head[CONF_HEAD_TEXT];  /* of the open block */
 };
 
 struct command {
@@ -44,6 +48,8 @@ static void say(struct parser *p, uint32_t line, enum conf_severity severity, co
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (severity == CONF_ERROR && line == p->line)
+		p->seen.kind = CONF_LINE_BAD;
 	p->report->say(p->report->ctx, line, severity, text);
 }
 
@@ -61,6 +67,8 @@ static void set_variable(struct parser *p, const struct conf_var *v, const char 
 		return;
 	}
 	p->set_at[v - conf_vars] = p->line;
+	p->seen.kind = CONF_LINE_SET;
+	p->seen.var = v;
 	if (!v->done && !conf_is_default(p->conf, v))
 		WARNING(p, "%s has no effect yet", v->name);
 }
@@ -94,6 +102,23 @@ static void run_set(struct parser *p, const struct lex_line *line, const char *c
 		ERROR(p, "unknown variable \"%.40s\"", args[0]);
 }
 
+static void run_no_set(struct parser *p, const struct lex_line *line, const char *const *args,
+		       unsigned n_args)
+{
+	(void)line;
+	(void)n_args;
+	char reason[CONF_REASON_TEXT];
+	const struct conf_var *v = conf_var_find(args[0]);
+
+	if (!v) {
+		ERROR(p, "unknown variable \"%.40s\"", args[0]);
+		return;
+	}
+	bool ok = conf_set(p->conf, v, v->def, reason);
+	LNS_ASSERT(ok);
+	p->set_at[v - conf_vars] = p->line;
+}
+
 /* ---- plugins --------------------------------------------------------------------------------- */
 
 static int plugin_find(const struct conf *c, const char *name)
@@ -120,6 +145,7 @@ static void run_load_plugin(struct parser *p, const struct lex_line *line, const
 		ERROR(p, "more than %d plugins", CONF_PLUGINS_MAX);
 	} else {
 		memcpy(c->plugins[c->n_plugins++], args[0], n + 1);
+		p->seen.kind = CONF_LINE_PLUGIN;
 		WARNING(p, "plugin %s: plugins have no effect yet", args[0]);
 	}
 }
@@ -153,6 +179,8 @@ static void open_block(struct parser *p, enum block block, enum conf_kept_kind k
 		       const char *head)
 {
 	p->block = block;
+	snprintf(p->head, sizeof(p->head), "%s", head);
+	p->seen.kind = CONF_LINE_HEAD;
 	for (struct conf_kept *k = p->conf->kept; k; k = k->next) {
 		if (k->kind != kind || !k->head || !text_is(k, head))
 			continue;
@@ -186,6 +214,30 @@ static void add_to_block(struct parser *p, enum conf_kept_kind kind, const char 
 	p->no_memory = p->no_memory || !k;
 	if (k)
 		p->last = k;
+}
+
+/* Removes this line of the open block, if it is there. */
+static bool remove_line(struct parser *p, const char *text)
+{
+	struct conf_kept *before = NULL, *same = NULL;
+
+	/* Back from the block's last line to its head. */
+	for (struct conf_kept *k = p->conf->kept, *previous = NULL; k; previous = k, k = k->next) {
+		if (k->head)
+			before = same = NULL;
+		else if (text_is(k, text)) {
+			before = previous;
+			same = k;
+		}
+		if (k == p->last)
+			break;
+	}
+	if (!same)
+		return false;
+	if (p->last == same)
+		p->last = before;
+	conf_forget(p->conf, same);
+	return true;
 }
 
 /* ---- router bgp ------------------------------------------------------------------------------ */
@@ -305,6 +357,26 @@ static void run_no_neighbour(struct parser *p, const struct lex_line *line, cons
 		ERROR(p, "no neighbour: there is no \"%.40s\"", args[0]);
 }
 
+static void run_no_router_bgp(struct parser *p, const struct lex_line *line,
+			      const char *const *args, unsigned n_args)
+{
+	(void)line;
+	(void)args;
+	(void)n_args;
+	unsigned removed = 0;
+
+	for (struct conf_kept *next, *k = p->conf->kept; k; k = next) {
+		next = k->next;
+		if (k->kind != CONF_KEPT_BGP)
+			continue;
+		conf_forget(p->conf, k);
+		removed++;
+	}
+	p->last = NULL;
+	if (removed == 0)
+		ERROR(p, "no router bgp: there is none");
+}
+
 /* ---- ip access-list -------------------------------------------------------------------------- */
 
 static bool is_list_name(const char *name)
@@ -397,6 +469,23 @@ static void run_rule(struct parser *p, const struct lex_line *line, const char *
 		ERROR(p, "%s", reason);
 }
 
+/* "no permit ..." and "no deny ...". */
+static void run_no_rule(struct parser *p, const struct lex_line *line, const char *const *args,
+			unsigned n_args)
+{
+	(void)args;
+	(void)n_args;
+	char rule[CONF_VALUE_TEXT], reason[CONF_REASON_TEXT];
+	struct lex_line *rest = &p->rest;
+
+	rest->n = line->n - 1;
+	memcpy(rest->word, line->word + 1, rest->n * sizeof(rest->word[0]));
+	if (!conf_acl_rule(rest, p->extended, rule, reason))
+		ERROR(p, "%s", reason);
+	else if (!remove_line(p, rule))
+		ERROR(p, "no %s: there is no such rule", rule);
+}
+
 /* ---- setforward ------------------------------------------------------------------------------ */
 
 enum {
@@ -450,9 +539,29 @@ static void run_setforward(struct parser *p, const struct lex_line *line, const 
 		}
 	if (!conf_keep(p->conf, NULL, CONF_KEPT_FORWARD, true, text))
 		p->no_memory = true;
+	p->seen.kind = CONF_LINE_FORWARD;
 	WARNING(p, "setforward has no effect yet");
 	mem_wipe(rest, sizeof(rest));
 	mem_wipe(text, sizeof(text));
+}
+
+static void run_no_setforward(struct parser *p, const struct lex_line *line,
+			      const char *const *args, unsigned n_args)
+{
+	(void)line;
+	(void)n_args;
+	char quoted[FORWARD_WORD], start[FORWARD_TEXT];
+
+	if (lex_quote(args[0], true, quoted, sizeof(quoted)) > 0) {
+		snprintf(start, sizeof(start), "setforward %s ", quoted);
+		for (struct conf_kept *k = p->conf->kept; k; k = k->next)
+			if (k->kind == CONF_KEPT_FORWARD && k->text->n > strlen(start) &&
+			    memcmp(k->text->s, start, strlen(start)) == 0) {
+				conf_forget(p->conf, k);
+				return;
+			}
+	}
+	ERROR(p, "no setforward: there is no \"%.40s\"", args[0]);
 }
 
 /* ---- the rest -------------------------------------------------------------------------------- */
@@ -465,6 +574,8 @@ static void run_exit(struct parser *p, const struct lex_line *line, const char *
 	(void)n_args;
 	if (p->block == BLOCK_NONE)
 		p->stop = true;
+	else
+		p->seen.kind = CONF_LINE_MEMBER;
 	p->block = BLOCK_NONE;
 }
 
@@ -489,6 +600,9 @@ static void run_nothing(struct parser *p, const struct lex_line *line, const cha
 
 static const struct command commands[] = {
 	{BLOCK_NONE, {"set"}, 2, 2, run_set, "set VARIABLE VALUE (quote a value of several words)"},
+	{BLOCK_NONE, {"no", "set"}, 1, 1, run_no_set, "no set VARIABLE"},
+	{BLOCK_NONE, {"no", "setforward"}, 1, 1, run_no_setforward, "no setforward MASK"},
+	{BLOCK_NONE, {"no", "router", "bgp"}, 0, 1, run_no_router_bgp, "no router bgp"},
 	{BLOCK_NONE, {"setforward"}, 4, 4, run_setforward, "setforward MASK IP PORT SECRET"},
 	{BLOCK_NONE, {"load", "plugin"}, 1, 1, run_load_plugin, "load plugin NAME"},
 	{BLOCK_NONE, {"remove", "plugin"}, 1, 1, run_remove_plugin, "remove plugin NAME"},
@@ -520,6 +634,8 @@ static const struct command commands[] = {
 	{BLOCK_BGP, {"exit"}, 0, 0, run_exit, "exit"},
 	{BLOCK_ACL, {"permit"}, 1, LEX_WORDS_MAX, run_rule, "permit RULE"},
 	{BLOCK_ACL, {"deny"}, 1, LEX_WORDS_MAX, run_rule, "deny RULE"},
+	{BLOCK_ACL, {"no", "permit"}, 1, LEX_WORDS_MAX, run_no_rule, "no permit RULE"},
+	{BLOCK_ACL, {"no", "deny"}, 1, LEX_WORDS_MAX, run_no_rule, "no deny RULE"},
 	{BLOCK_ACL, {"exit"}, 0, 0, run_exit, "exit"},
 };
 
@@ -609,6 +725,8 @@ static void run_line(struct parser *p, const struct lex_line *line)
 		break;
 	}
 	unsigned n_args = line->n - l.depth;
+	if (p->block != BLOCK_NONE)
+		p->seen.kind = CONF_LINE_MEMBER;
 	if (n_args < l.command->args_min || n_args > l.command->args_max)
 		ERROR(p, "usage: %s", l.command->usage);
 	else
@@ -639,35 +757,74 @@ static void check_whole(struct parser *p)
 		    "idle_echo_timeout is not above echo_timeout: silent sessions end unasked");
 }
 
-static void parse_text(struct parser *p, struct span text)
+static void parse_line(struct parser *p, struct span line, struct lex_line *words)
+{
+	char reason[LEX_REASON_TEXT];
+
+	p->line++;
+	p->seen = (struct conf_line){.text = line, .conf = p->conf, .head = p->head};
+	if (!lex_split(line, words, reason))
+		ERROR(p, "%s", reason);
+	else if (words->n > 0)
+		run_line(p, words);
+	else
+		p->seen.kind = CONF_LINE_BLANK;
+}
+
+static void parse_text(struct parser *p, struct span text, void *ctx,
+		       void (*seen)(void *ctx, const struct conf_line *line))
 {
 	struct lex_line words;
 	struct span line;
-	char reason[LEX_REASON_TEXT];
 
 	while (!p->stop && !p->no_memory && lex_next_line(&text, &line)) {
-		p->line++;
-		if (!lex_split(line, &words, reason))
-			ERROR(p, "%s", reason);
-		else if (words.n > 0)
-			run_line(p, &words);
+		parse_line(p, line, &words);
+		if (seen && !p->stop)
+			seen(ctx, &p->seen);
 	}
 	mem_wipe(&words, sizeof(words)); /* secrets */
+	mem_wipe(&p->rest, sizeof(p->rest));
+}
+
+/* Into p->conf, which is NULL at the end when memory ran out. */
+static struct conf *parse(struct parser *p, struct span text, void *ctx,
+			  void (*seen)(void *ctx, const struct conf_line *line))
+{
+	if (!p->conf)
+		return NULL;
+	parse_text(p, text, ctx, seen);
+	if (p->no_memory) {
+		conf_free(p->conf);
+		return NULL;
+	}
+	conf_derive(p->conf);
+	check_whole(p);
+	return p->conf;
 }
 
 struct conf *conf_load(const struct alloc *a, struct span text, const struct conf_report *report)
 {
-	struct parser p = {.report = report};
+	struct parser p = {.report = report, .conf = conf_new(a)};
+	return parse(&p, text, NULL, NULL);
+}
 
-	p.conf = conf_new(a);
-	if (!p.conf)
-		return NULL;
-	parse_text(&p, text);
-	if (p.no_memory) {
-		conf_free(p.conf);
-		return NULL;
-	}
-	conf_derive(p.conf);
-	check_whole(&p);
-	return p.conf;
+struct conf *conf_scan(const struct alloc *a, struct span text, const struct conf_report *report,
+		       void *ctx, void (*seen)(void *ctx, const struct conf_line *line))
+{
+	struct parser p = {.report = report, .conf = conf_new(a)};
+	return parse(&p, text, ctx, seen);
+}
+
+/* Passes on what is said, faults of the whole as warnings. */
+static void say_of_edit(void *ctx, uint32_t line, enum conf_severity severity, const char *reason)
+{
+	const struct conf_report *to = ctx;
+	to->say(to->ctx, line, line == 0 ? CONF_WARNING : severity, reason);
+}
+
+struct conf *conf_edit(const struct conf *old, struct span text, const struct conf_report *report)
+{
+	const struct conf_report edit = {.ctx = (void *)report, .say = say_of_edit};
+	struct parser p = {.report = &edit, .conf = conf_copy(old)};
+	return parse(&p, text, NULL, NULL);
 }

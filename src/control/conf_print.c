@@ -25,18 +25,16 @@ static void print_variable(const struct conf *c, const struct conf_var *v, bool 
 	mem_wipe(text, sizeof(text));
 }
 
-/* "setforward MASK IP PORT SECRET" with the secret hidden. */
-static void print_forward(const struct conf_kept *k, const struct conf_printer *out)
+void conf_forward_masked(const struct conf_kept *k, char *out, size_t cap)
 {
 	struct lex_line line;
-	char reason[LEX_REASON_TEXT], mask[CONF_VALUE_TEXT], text[PRINT_LINE];
+	char reason[LEX_REASON_TEXT], mask[CONF_VALUE_TEXT];
 
+	out[0] = '\0';
 	if (!lex_split(bstr_span(k->text), &line, reason) || line.n != 5)
 		return;
 	lex_quote(line.word[1], true, mask, sizeof(mask));
-	snprintf(text, sizeof(text), "setforward %s %s %s %s", mask, line.word[2], line.word[3],
-		 masked);
-	out->line(out->ctx, text);
+	snprintf(out, cap, "setforward %s %s %s %s", mask, line.word[2], line.word[3], masked);
 	mem_wipe(&line, sizeof(line));
 }
 
@@ -55,7 +53,8 @@ static void print_kept(const struct conf *c, enum conf_kept_kind kind, const cha
 		}
 		first = false;
 		if (kind == CONF_KEPT_FORWARD && !secrets) {
-			print_forward(k, out);
+			conf_forward_masked(k, text, sizeof(text));
+			out->line(out->ctx, text);
 			continue;
 		}
 		snprintf(text, sizeof(text), "%s%s", k->head ? "" : " ", k->text->s);

@@ -61,7 +61,7 @@ struct loop {
 	struct rates rates;
 	nsec rates_next;
 	uint64_t conf_version;
-	bool reload_wanted, close_wanted; /* asked for by the CLI, done between turns */
+	bool close_wanted; /* asked for by the CLI, done between turns */
 };
 
 /* ---- the world, lent to the brains --------------------------------------------------------- */
@@ -172,29 +172,52 @@ static void apply_workers(struct loop *l)
 		log_sink_write(LOG_ERROR, 0, 0, "out of memory: workers keep the old settings");
 }
 
-/* The file becomes the configuration; variables that are read at start only keep their effect
- * until the next start. Live sessions are not touched. */
-static void reload(struct loop *l, nsec now)
+/* Subscribers to go with the next configuration; those in use, when nothing about them changed. */
+static struct local_users *next_subscribers(const struct loop *l, const struct conf_bundle *b)
 {
-	l->reload_wanted = false;
-	struct conf *fresh = conf_file_load(&heap, l->options.conf_path, &to_log);
-	if (!fresh) {
-		log_sink_write(LOG_ERROR, 0, 0, "reload: out of memory, nothing changed");
-		return;
-	}
+	if (b->subscribers || !b->conf->local_users[0])
+		return b->subscribers;
+	if (strcmp(b->conf->local_users, l->conf->local_users) == 0)
+		return l->users;
+	return load_local_users(b->conf);
+}
+
+/* The bundle becomes the configuration; variables that are read at start only keep their effect
+ * until the next start. Live sessions are not touched. */
+static void apply_bundle(struct loop *l, struct conf_bundle *b, nsec now)
+{
+	struct conf *fresh = b->conf;
+
 	if (!fresh->hostname[0]) /* settled at start: -h or the system's name */
 		memcpy(fresh->hostname, l->conf->hostname, sizeof(fresh->hostname));
-	struct local_users *users = load_local_users(fresh);
+	struct local_users *users = next_subscribers(l, b);
 	log_sink_open(fresh->log_file);
 	log_sink_level(fresh->debug);
 	core_conf(l->core, fresh, users, now);
 	if (l->cli)
-		cli_server_update(l->cli, fresh, load_cli_users(l, fresh));
+		cli_server_update(l->cli, fresh, b->users);
+	else
+		cli_users_free(b->users);
 	conf_free(l->conf);
-	local_users_free(l->users);
+	if (users != l->users)
+		local_users_free(l->users);
+	ippool_free(b->pool);
 	l->conf = fresh;
 	l->users = users;
+	*b = (struct conf_bundle){0};
 	apply_workers(l);
+}
+
+/* SIGHUP: all files, or nothing when one of them has a fault. */
+static void reload(struct loop *l, nsec now)
+{
+	struct conf_bundle b;
+
+	if (!conf_bundle_load(&b, &heap, l->options.conf_path, &to_log)) {
+		log_sink_write(LOG_ERROR, 0, 0, "reload refused, nothing changed");
+		return;
+	}
+	apply_bundle(l, &b, now);
 	log_sink_printf(LOG_NOTE, "reloaded %s", l->options.conf_path);
 }
 
@@ -296,8 +319,6 @@ static int timeout_ms(nsec next, nsec now)
 
 static nsec turn(struct loop *l, nsec now)
 {
-	if (l->reload_wanted)
-		reload(l, now);
 	if (l->close_wanted) {
 		l->close_wanted = false;
 		begin_end(l, PHASE_CLOSE, now);
@@ -372,9 +393,9 @@ static const struct rates_view *cli_rates(void *ctx)
 {
 	return &((struct loop *)ctx)->rates.view;
 }
-static void cli_reload(void *ctx)
+static void cli_apply(void *ctx, struct conf_bundle *b, nsec now)
 {
-	((struct loop *)ctx)->reload_wanted = true;
+	apply_bundle(ctx, b, now);
 }
 static void cli_shutdown(void *ctx)
 {
@@ -401,6 +422,8 @@ static void start_cli(struct loop *l)
 	const struct cli_env env = {
 		.requests = l->requests,
 		.hostname = l->conf->hostname,
+		.conf_path = l->options.conf_path,
+		.alloc = &heap,
 		.counters = l->all_counters,
 		.n_counters = dp_n_workers(l->dp) + 1,
 		.ctx = l,
@@ -408,7 +431,7 @@ static void start_cli(struct loop *l)
 		.pool = cli_pool,
 		.rates = cli_rates,
 		.about = cli_about,
-		.reload = cli_reload,
+		.apply = cli_apply,
 		.shutdown = cli_shutdown,
 		.log = cli_log,
 	};

@@ -589,7 +589,7 @@ static const char *run_config(const char *line)
 /* A file with this text, removed by forget_file(). */
 static void make_file(const char *text)
 {
-	strcpy(conf_path, "/tmp/test_cli.XXXXXX");
+	snprintf(conf_path, sizeof(conf_path), "/tmp/test_cli.XXXXXX");
 	int fd = mkstemp(conf_path);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
@@ -666,16 +666,14 @@ static void help_tells_about_variables(void **state)
 	privileged_terminal();
 	run_config("configure terminal");
 	assert_int_equal(write(terminal.fd, "set radius_t?", 13), 13);
-	assert_true(read_until(&terminal, "set radius_t"));
-	assert_true(read_until(&terminal, "set radius_t"));
+	assert_true(read_until(&terminal, "lns(config)# set radius_t"));
 	assert_shows(terminal.text, "radius_timeout");
 	assert_shows(terminal.text, "radius_tries");
 	assert_null(strstr(terminal.text, "l2tp_mtu"));
 	/* What is left of the line is no command. */
 	run_config("x");
 	assert_int_equal(write(terminal.fd, "set l2tp_mtu ?", 14), 14);
-	assert_true(read_until(&terminal, "set l2tp_mtu "));
-	assert_true(read_until(&terminal, "set l2tp_mtu "));
+	assert_true(read_until(&terminal, "lns(config)# set l2tp_mtu "));
 	assert_shows(terminal.text, "<576-2600> bytes");
 	close(terminal.fd);
 	stop();
@@ -721,7 +719,8 @@ static void the_file_is_written_as_a_whole(void **state)
 	run_config("set debug 3");
 	run_privileged("exit");
 	assert_shows(run_privileged("write memory"), "Written to /tmp/test_cli.");
-	assert_int_equal(strncmp(file_text(), "# ours\nset debug 3\nset hello_interval 60\n", 40), 0);
+	assert_int_equal(strncmp(file_text(), "# ours\nset debug 3\nset hello_interval 60\n", 40),
+			 0);
 	assert_non_null(strstr(file_text(), "\nset l2tp_secret \"hunter2\"\n"));
 	assert_int_equal(stat(conf_path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0640);

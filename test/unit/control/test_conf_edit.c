@@ -141,10 +141,17 @@ static void no_set_brings_the_default_back(void **state)
 static void bad_lines_of_an_edit_are_reported(void **state)
 {
 	(void)state;
-	static const char *const bad[] = {"set l2tp_mtu 10",   "set nothing 1",	 "set debug",
-					  "no set",	       "set debug x",	 "permit any",
-					  "no router bgp",     "frobnicate",	 "no setforward x",
-					  "remove plugin xyz", "set bind_address 1.2.3.400"};
+	static const char *const bad[] = {"set l2tp_mtu 10",
+					  "set nothing 1",
+					  "set debug",
+					  "no set",
+					  "set debug x",
+					  "permit any",
+					  "no router bgp",
+					  "frobnicate",
+					  "no setforward x",
+					  "remove plugin xyz",
+					  "set bind_address 1.2.3.400"};
 	struct conf *c = load("");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct conf *e = edit(c, bad[i]);
@@ -193,8 +200,8 @@ static void an_edit_survives_lack_of_memory(void **state)
 	struct conf *c = load("ip access-list standard a\npermit any\ndeny any\n");
 	for (size_t left = 0;; left++) {
 		memory.fail_after = memory.gets + left;
-		struct conf *e = conf_edit(c, span_str("ip access-list standard b\npermit any\n"),
-					   &report);
+		struct conf *e =
+			conf_edit(c, span_str("ip access-list standard b\npermit any\n"), &report);
 		if (e) {
 			conf_free(e);
 			break;
