@@ -121,6 +121,8 @@ unsigned core_drop_user(struct core *c, struct span user, const struct end_reaso
 bool core_drop_tunnel(struct core *c, uint16_t tid, nsec now);
 /* Tells every worker to close all tunnels and refuse new ones (SIGQUIT). */
 void core_shutdown(struct core *c, nsec now);
+/* Tells the kernel all routes of sessions again: it forgot them with the TUN device's state. */
+void core_kernel_routes_again(struct core *c);
 /* Details that only the owner worker knows; `done` runs later, on this thread (found = false
  * after 2 s of silence). */
 void core_query_session(struct core *c, struct sess_key key,

@@ -161,3 +161,10 @@ void core_routes_free(struct core *c, struct core_session *s)
 	s->routes = NULL;
 	s->n_routes = s->n_installed = 0;
 }
+
+void core_kernel_routes_again(struct core *c)
+{
+	for (struct hmap_node *n = NULL; (n = hmap_each(&c->prefixes, n)) != NULL;)
+		c->env.kernel_route(c->env.ctx, true,
+				    &container_of(n, struct core_prefix, node)->prefix);
+}

@@ -62,6 +62,7 @@ struct loop {
 	nsec rates_next;
 	uint64_t conf_version;
 	bool close_wanted; /* asked for by the CLI, done between turns */
+	bool failed;	   /* the end is not by our choice */
 };
 
 /* ---- the world, lent to the brains --------------------------------------------------------- */
@@ -143,6 +144,13 @@ static struct cli_users *load_cli_users(const struct loop *l, const struct conf 
 	return cli_users_file_load(&heap, path, &to_log);
 }
 
+static void route_pool(struct loop *l)
+{
+	struct ip_prefix range;
+	for (unsigned i = 0; ippool_range(l->pool, i, &range); i++)
+		netlink_route(l->netlink, true, &range);
+}
+
 /* Pool networks are routed toward the TUN device for the whole life of the process. */
 static void load_pool(struct loop *l)
 {
@@ -152,9 +160,7 @@ static void load_pool(struct loop *l)
 	conf_file_path(path, l->options.conf_path, l->conf->ip_pool_file, "ip_pool");
 	ippool_file_load(l->pool, path, &l->conf->bind_address, &to_log);
 
-	struct ip_prefix range;
-	for (unsigned i = 0; ippool_range(l->pool, i, &range); i++)
-		netlink_route(l->netlink, true, &range);
+	route_pool(l);
 	uint32_t used, total;
 	ippool_totals(l->pool, &used, &total);
 	log_sink_printf(LOG_NOTE, "pool: %u addresses", total);
@@ -274,6 +280,19 @@ static void radius_datagram(void *ctx, unsigned sock, const struct sock_addr *fr
 	core_radius_rx(l->core, sock, from, data, clock_now());
 }
 
+static void take_news(struct loop *l, enum netlink_news news, nsec now)
+{
+	if (news == NETLINK_UP_AGAIN) {
+		route_pool(l);
+		core_kernel_routes_again(l->core);
+		log_sink_write(LOG_WARN, 0, 0, "the TUN device is up again, with all its routes");
+	} else if (news == NETLINK_GONE && !l->failed) {
+		l->failed = true;
+		log_sink_write(LOG_CRITICAL, 0, 0, "the TUN device was deleted: cannot go on");
+		begin_end(l, PHASE_CLOSE, now);
+	}
+}
+
 static void take_event(struct loop *l, uint64_t what, nsec now)
 {
 	switch ((enum event)(what >> EVENT_SHIFT)) {
@@ -283,7 +302,7 @@ static void take_event(struct loop *l, uint64_t what, nsec now)
 		take_signals(l, now);
 		break;
 	case EVENT_NETLINK:
-		netlink_read(l->netlink);
+		take_news(l, netlink_read(l->netlink), now);
 		break;
 	case EVENT_REQUEST:
 		request_serve(l->requests, l->core, now);
@@ -580,8 +599,9 @@ int loop_run(const struct loop_options *options, struct conf *conf)
 				dp_describe(l->dp, what, sizeof(what)));
 		run(l);
 	}
+	bool well = started && !l->failed;
 	stop(l);
 	rcu_thread_stop();
 	free(l);
-	return started ? EXIT_SUCCESS : EXIT_FAILURE;
+	return well ? EXIT_SUCCESS : EXIT_FAILURE;
 }

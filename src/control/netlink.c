@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@ enum {
 struct netlink {
 	struct mnl_socket *socket;
 	unsigned ifindex;
+	bool down; /* the device, by somebody else's hand */
 	uint32_t seq;
 	uint64_t errors;
 	size_t used;
@@ -35,7 +37,7 @@ struct netlink *netlink_new(unsigned ifindex)
 		return NULL;
 	nl->ifindex = ifindex;
 	nl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!nl->socket || mnl_socket_bind(nl->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
+	if (!nl->socket || mnl_socket_bind(nl->socket, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0) {
 		netlink_free(nl);
 		return NULL;
 	}
@@ -110,9 +112,35 @@ static void ack(struct netlink *nl, const struct nlmsghdr *h)
 			strerror(-e->error));
 }
 
-void netlink_read(struct netlink *nl)
+static enum netlink_news link_changed(struct netlink *nl, const struct nlmsghdr *h)
+{
+	if (h->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(struct ifinfomsg))
+		return NETLINK_NO_NEWS;
+	const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
+	if (i->ifi_index != (int)nl->ifindex || i->ifi_family != AF_UNSPEC)
+		return NETLINK_NO_NEWS;
+	if (h->nlmsg_type == RTM_DELLINK)
+		return NETLINK_GONE;
+	bool was_down = nl->down;
+	nl->down = !(i->ifi_flags & IFF_UP);
+	if (nl->down && !was_down)
+		log_sink_write(LOG_WARN, 0, 0, "the TUN device was set down: nothing is forwarded");
+	return was_down && !nl->down ? NETLINK_UP_AGAIN : NETLINK_NO_NEWS;
+}
+
+static enum netlink_news take(struct netlink *nl, const struct nlmsghdr *h)
+{
+	if (h->nlmsg_type == NLMSG_ERROR)
+		ack(nl, h);
+	else if (h->nlmsg_type == RTM_NEWLINK || h->nlmsg_type == RTM_DELLINK)
+		return link_changed(nl, h);
+	return NETLINK_NO_NEWS;
+}
+
+enum netlink_news netlink_read(struct netlink *nl)
 {
 	_Alignas(8) uint8_t bytes[16384];
+	enum netlink_news news = NETLINK_NO_NEWS;
 	for (unsigned reads = 0; reads < 64; reads++) {
 		ssize_t n = mnl_socket_recvfrom(nl->socket, bytes, sizeof(bytes));
 		if (n <= 0) {
@@ -120,12 +148,15 @@ void netlink_read(struct netlink *nl)
 				nl->errors++;
 			if (n < 0 && errno == ENOBUFS)
 				continue;
-			return;
+			return news;
 		}
 		int left = (int)n;
 		for (struct nlmsghdr *h = (struct nlmsghdr *)bytes; mnl_nlmsg_ok(h, left);
-		     h = mnl_nlmsg_next(h, &left))
-			if (h->nlmsg_type == NLMSG_ERROR)
-				ack(nl, h);
+		     h = mnl_nlmsg_next(h, &left)) {
+			enum netlink_news one = take(nl, h);
+			if (one != NETLINK_NO_NEWS)
+				news = one;
+		}
 	}
+	return news;
 }

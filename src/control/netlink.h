@@ -1,7 +1,8 @@
 /*
  * netlink.h - kernel routes toward the TUN device (rtnetlink through libmnl): pools, static
  * addresses, Framed-Routes. Requests are batched and sent at the end of a turn; errors come back
- * later, are counted and logged. Owner: the control thread.
+ * later, are counted and logged. Also watches the device: the kernel forgets its routes when
+ * somebody sets it down. Owner: the control thread.
  */
 #ifndef LNS_NETLINK_H
 #define LNS_NETLINK_H
@@ -23,8 +24,15 @@ int netlink_fd(const struct netlink *nl);
 void netlink_route(struct netlink *nl, bool add, const struct ip_prefix *p);
 /* Sends what is queued. */
 void netlink_flush(struct netlink *nl);
-/* Reads acknowledgements; call when the descriptor is readable. */
-void netlink_read(struct netlink *nl);
+/* What happened to the TUN device, the latest that matters. */
+enum netlink_news {
+	NETLINK_NO_NEWS,
+	NETLINK_UP_AGAIN, /* its routes have to be added again */
+	NETLINK_GONE,	  /* deleted: there is nothing to forward to any more */
+};
+
+/* Reads acknowledgements and news; call when the descriptor is readable. */
+enum netlink_news netlink_read(struct netlink *nl);
 uint64_t netlink_errors(const struct netlink *nl);
 
 #endif

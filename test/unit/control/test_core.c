@@ -197,7 +197,12 @@ static void a_static_address_and_its_routes_reach_the_kernel(void **state)
 	assert_int_equal(route_slot(k, 0x0A090909), v.slot);
 	assert_int_equal(route_slot(k, 0xC0A80501), v.slot);
 	assert_int_equal(route_slot(k, 0xC0A806FE), v.slot);
+	k->kernel_routes = 0; /* the kernel forgets its routes with the device's state */
+	core_kernel_routes_again(k->core);
+	assert_int_equal(k->kernel_routes, 3);
 	kit_session_gone(k, key, NULL);
+	assert_int_equal(k->kernel_routes, 0);
+	core_kernel_routes_again(k->core);
 	assert_int_equal(k->kernel_routes, 0);
 	assert_int_equal(route_slot(k, 0xC0A80501), DP_SLOT_NONE);
 	assert_int_equal(kit_free(k), 0);
