@@ -155,6 +155,7 @@ struct msg_session_new {
 	uint8_t slot_generation; /* another session may have the slot when this is read */
 	struct l2tp_path path;
 	uint16_t peer_tid, peer_sid;
+	uint32_t serial; /* Call Serial Number */
 	uint64_t tx_speed, rx_speed;
 	struct msg_text calling, called, lac_name;
 };

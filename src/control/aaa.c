@@ -277,6 +277,7 @@ static void ask_local(struct core *c, struct core_session *s, const struct msg_a
 	struct rad_grant g = {.profile.ip_from_pool = true};
 	enum local_verdict v = local_users_check(c->users, m, c->env.crypt_check, &g.profile);
 
+	s->local_user = v == LOCAL_ACCEPT;
 	if (v == LOCAL_ACCEPT)
 		aaa_accept(c, s, &g, now);
 	else
@@ -289,6 +290,7 @@ static void decide(struct core *c, struct core_session *s, const struct msg_auth
 		core_log(c, LOG_ERROR, s, "a RADIUS server is set but radius_secret is not");
 		refuse_with(c, s, TERM_NAS_ERROR, "radius_secret is not set");
 	} else if (c->conf->n_radius > 0) {
+		s->local_user = false;
 		if (!aaa_radius_ask(c, s, m, now))
 			refuse_with(c, s, TERM_NAS_ERROR, "too many RADIUS requests outstanding");
 	} else if (c->users) {

@@ -45,6 +45,7 @@ void aaa_radius_conf(const struct core *c, struct rad_client_conf *out)
 		.timeout_max_ms = 16000,
 		.dead_time_ms = conf->radius_dead_time * 1000u,
 		.idle_ms = 10000,
+		.window = conf->radius_window,
 	};
 	if (conf->radius_secret[0] == '\0')
 		return;
@@ -80,6 +81,20 @@ static void put_endpoints(const struct core_session *s, struct wbuf *w)
 		rad_put_text(w, RAD_TUNNEL_SERVER_ENDPOINT, ip_addr_text(&s->path.local_ip, text));
 }
 
+/* The names of both ends and the number of the call (RFC 2867 4.1, RFC 2868 3.9, 3.10). */
+static void put_tunnel(const struct core *c, const struct core_session *s, struct wbuf *w)
+{
+	const struct core_tunnel *t = c->tunnels[s->key.tid];
+	char text[16];
+
+	if (t)
+		put_bstr(w, RAD_TUNNEL_CLIENT_AUTH_ID, t->host_name);
+	if (c->conf->hostname[0] != '\0')
+		rad_put_text(w, RAD_TUNNEL_SERVER_AUTH_ID, c->conf->hostname);
+	snprintf(text, sizeof(text), "%" PRIu32, s->call_serial);
+	rad_put_text(w, RAD_ACCT_TUNNEL_CONNECTION, text);
+}
+
 static void put_connect_info(const struct core_session *s, struct wbuf *w)
 {
 	char text[64];
@@ -91,11 +106,11 @@ static void put_connect_info(const struct core_session *s, struct wbuf *w)
 	rad_put_text(w, RAD_CONNECT_INFO, text);
 }
 
-static void put_nas(const struct core *c, const struct core_session *s, struct wbuf *w)
+void aaa_radius_put_nas(const struct core *c, const struct core_session *s, struct wbuf *w)
 {
 	const struct ip_addr *nas = &c->conf->bind_address;
 
-	if (!ip_addr_is_set(nas))
+	if (!ip_addr_is_set(nas) && s)
 		nas = &s->path.local_ip;
 	if (nas->family == 6)
 		rad_put(w, RAD_NAS_IPV6_ADDRESS, span_of(nas->b, 16));
@@ -104,10 +119,18 @@ static void put_nas(const struct core *c, const struct core_session *s, struct w
 	if (c->conf->hostname[0] != '\0')
 		rad_put(w, RAD_NAS_IDENTIFIER,
 			span_of(c->conf->hostname, strnlen(c->conf->hostname, RAD_VALUE_MAX)));
+}
+
+static void put_port(const struct core_session *s, struct wbuf *w)
+{
+	char text[32];
+
 	/* Session ids repeat from tunnel to tunnel; servers that count logins by NAS-Port need
 	 * one number per session. */
 	rad_put_u32(w, RAD_NAS_PORT, (uint32_t)s->key.tid << 16 | s->key.sid);
 	rad_put_u32(w, RAD_NAS_PORT_TYPE, NAS_PORT_TYPE_VIRTUAL);
+	snprintf(text, sizeof(text), "%u/%u", s->key.tid, s->key.sid);
+	rad_put_text(w, RAD_NAS_PORT_ID, text);
 }
 
 void aaa_radius_put_session(const struct core *c, const struct core_session *s, struct wbuf *w)
@@ -117,13 +140,15 @@ void aaa_radius_put_session(const struct core *c, const struct core_session *s, 
 	snprintf(id, sizeof(id), "%08" PRIX32 "%08" PRIX32, s->unique_id,
 		 (uint32_t)s->opened_wall_s);
 	rad_put_text(w, RAD_ACCT_SESSION_ID, id);
-	put_nas(c, s, w);
+	aaa_radius_put_nas(c, s, w);
+	put_port(s, w);
 	rad_put_u32(w, RAD_SERVICE_TYPE, SERVICE_TYPE_FRAMED);
 	rad_put_u32(w, RAD_FRAMED_PROTOCOL, FRAMED_PROTOCOL_PPP);
 	rad_put_addr4(w, RAD_FRAMED_IP_ADDRESS, &s->ip);
 	put_bstr(w, RAD_CALLED_STATION_ID, s->called);
 	put_bstr(w, RAD_CALLING_STATION_ID, s->calling);
 	put_endpoints(s, w);
+	put_tunnel(c, s, w);
 	put_connect_info(s, w);
 }
 

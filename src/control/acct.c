@@ -1,5 +1,8 @@
 #include "control/core_priv.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/panic.h"
 
 enum {
@@ -7,13 +10,17 @@ enum {
 	STATUS_START = 1,
 	STATUS_STOP = 2,
 	STATUS_INTERIM = 3,
+	STATUS_ON = 7,
+	STATUS_OFF = 8,
 	AUTHENTIC_RADIUS = 1,
+	AUTHENTIC_LOCAL = 2,
+	INTERIM_MIN_S = 60, /* RFC 2869 5.16: a server must not ask for less */
 	CISCO_AVPAIR_MAX = 100,
 };
 
 static bool is_on(const struct core *c)
 {
-	return c->conf->radius_accounting && c->conf->n_radius > 0;
+	return c->conf->radius_accounting && rad_client_servers(c->radius) > 0;
 }
 
 /* ---- records (RFC 2866) ---------------------------------------------------------------------- */
@@ -28,7 +35,7 @@ static void put_start(const struct core *c, const struct core_session *s, uint32
 		if (s->classes[i])
 			rad_put(w, RAD_CLASS, bstr_span(s->classes[i]));
 	}
-	rad_put_u32(w, RAD_ACCT_AUTHENTIC, AUTHENTIC_RADIUS);
+	rad_put_u32(w, RAD_ACCT_AUTHENTIC, s->local_user ? AUTHENTIC_LOCAL : AUTHENTIC_RADIUS);
 	rad_put_u32(w, RAD_EVENT_TIMESTAMP, (uint32_t)c->env.wall_clock_s(c->env.ctx));
 }
 
@@ -68,19 +75,45 @@ static void send_record(struct core *c, const struct core_session *s, struct wbu
 		core_log(c, LOG_ERROR, s, "accounting record lost: no room for the request");
 }
 
-/* ---- events ---------------------------------------------------------------------------------- */
-
-static uint32_t interval_s(const struct core *c, const struct core_session *s)
+/* Accounting-On and -Off: all sessions that the server still knows of are over (RFC 2866 5.1). */
+static void send_service(struct core *c, uint32_t status, nsec now)
 {
-	return s->interim_s ? s->interim_s : c->conf->radius_interim;
+	uint8_t attrs[ATTRS_MAX];
+	struct wbuf w = wbuf_of(attrs, sizeof(attrs));
+	uint32_t wall_s = (uint32_t)c->env.wall_clock_s(c->env.ctx);
+	char id[17];
+
+	rad_put_u32(&w, RAD_ACCT_STATUS_TYPE, status);
+	snprintf(id, sizeof(id), "%08" PRIX32 "%08" PRIX32, (uint32_t)0, wall_s);
+	rad_put_text(&w, RAD_ACCT_SESSION_ID, id);
+	aaa_radius_put_nas(c, NULL, &w);
+	rad_put_u32(&w, RAD_EVENT_TIMESTAMP, wall_s);
+	send_record(c, NULL, &w, now);
 }
 
+/* ---- events ---------------------------------------------------------------------------------- */
+
+/* The server's value wins. */
+static uint32_t interval_s(const struct core *c, const struct core_session *s)
+{
+	if (s->interim_s == 0)
+		return c->conf->radius_interim;
+	return s->interim_s < INTERIM_MIN_S ? INTERIM_MIN_S : s->interim_s;
+}
+
+/* Within 10% of the interval: sessions that came up together do not report together. */
 static void interim_start(struct core *c, struct core_session *s, nsec now)
 {
-	uint32_t wait_s = interval_s(c, s);
-	nsec when = wait_s ? nsec_add(now, NSEC_S(wait_s)) : NSEC_NEVER;
+	int64_t wait = NSEC_S((int64_t)interval_s(c, s));
+	uint32_t random;
 
-	wheel_start(&c->wheel, &s->interim, when);
+	if (wait == 0) {
+		wheel_stop(&c->wheel, &s->interim);
+		return;
+	}
+	c->env.random(c->env.ctx, &random, sizeof(random));
+	wait += wait / 10 * (int64_t)(random % 2001) / 1000 - wait / 10;
+	wheel_start(&c->wheel, &s->interim, nsec_add(now, wait));
 }
 
 void acct_up(struct core *c, struct core_session *s, nsec now)
@@ -124,6 +157,25 @@ void acct_gone(struct core *c, struct core_session *s, const struct msg_session_
 	put_counters(s, &m->counters, now, &w);
 	put_cause(&m->reason, &w);
 	send_record(c, s, &w, now);
+}
+
+void acct_service(struct core *c, nsec now)
+{
+	bool on = is_on(c);
+
+	if (on && !c->accounting)
+		send_service(c, STATUS_ON, now);
+	c->accounting = on;
+}
+
+void acct_end_turn(struct core *c, nsec now)
+{
+	if (!c->accounting_ends)
+		return;
+	if (c->closing && (!list_empty(&c->sessions) || rad_client_outstanding(c->radius) > 0))
+		return;
+	c->accounting_ends = false;
+	send_service(c, STATUS_OFF, now);
 }
 
 void acct_answer(struct core *c, const struct rad_answer *a, nsec now)

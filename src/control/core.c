@@ -303,6 +303,13 @@ void core_shutdown(struct core *c, nsec now)
 
 	for (unsigned w = 0; w < c->env.n_workers; w++)
 		c->env.post(c->env.ctx, w, &m.msg);
+	c->closing = true;
+}
+
+void core_leave(struct core *c, nsec now)
+{
+	c->accounting_ends = c->accounting;
+	acct_end_turn(c, now);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -333,6 +340,7 @@ struct core *core_new(const struct core_env *env, const struct conf *conf, struc
 		alloc_put(env->alloc, c, sizeof(*c));
 		return NULL;
 	}
+	acct_service(c, now);
 	return c;
 }
 
@@ -364,6 +372,7 @@ void core_conf(struct core *c, const struct conf *conf, const struct local_users
 	aaa_radius_conf(c, &radius);
 	rad_client_conf(c->radius, &radius, now);
 	mem_wipe(&radius, sizeof(radius));
+	acct_service(c, now);
 }
 
 nsec core_turn(struct core *c, nsec now)
@@ -375,6 +384,7 @@ nsec core_turn(struct core *c, nsec now)
 		on_answer(c, &a, now);
 	while ((t = wheel_expired(&c->wheel, now)))
 		acct_interim_due(c, container_of(t, struct core_session, interim), now);
+	acct_end_turn(c, now);
 	core_queries_turn(c, now);
 	dp_routes_turn_own(c->env.routes);
 	nsec next = nsec_min(rad_client_next(c->radius), wheel_next(&c->wheel));
@@ -383,7 +393,8 @@ nsec core_turn(struct core *c, nsec now)
 
 bool core_busy(const struct core *c)
 {
-	return !list_empty(&c->sessions) || rad_client_outstanding(c->radius) > 0;
+	return !list_empty(&c->sessions) || rad_client_outstanding(c->radius) > 0 ||
+	       c->accounting_ends;
 }
 
 void core_totals(const struct core *c, struct core_totals *out)

@@ -123,6 +123,8 @@ bool core_drop_tunnel(struct core *c, uint16_t tid, nsec now);
 void core_shutdown(struct core *c, nsec now);
 /* Tells the kernel all routes of sessions again: it forgot them with the TUN device's state. */
 void core_kernel_routes_again(struct core *c);
+/* The service ends: Accounting-Off is sent, after the last session of a shutdown. */
+void core_leave(struct core *c, nsec now);
 /* Details that only the owner worker knows; `done` runs later, on this thread (found = false
  * after 2 s of silence). */
 void core_query_session(struct core *c, struct sess_key key,

@@ -67,6 +67,7 @@ struct core_session {
 	struct bstr *filter_in, *filter_out;
 	struct core_route *routes; /* Framed-Routes, then the address if the kernel must know */
 	uint32_t unique_id;
+	uint32_t call_serial; /* the LAC's number of the call */
 	uint32_t session_timeout_s, idle_timeout_s, interim_s;
 	uint16_t peer_tid, peer_sid;
 	struct l2tp_path path;
@@ -81,6 +82,7 @@ struct core_session {
 	bool ip_routed;	   /* in the forwarding map */
 	bool asked_again;  /* `asked` is a periodic re-authentication */
 	bool counted;	   /* an accounting Start was sent */
+	bool local_user;   /* the local file let it in, not RADIUS */
 };
 
 struct core_tunnel {
@@ -120,6 +122,10 @@ struct core {
 	struct list_head queries_by_age;
 	uint64_t query_cookie;
 	struct wheel wheel; /* interim records */
+
+	bool accounting;      /* Accounting-On was sent */
+	bool accounting_ends; /* Accounting-Off is due */
+	bool closing;	      /* all sessions are ending: Accounting-Off comes behind them */
 };
 
 /* core.c */
@@ -189,10 +195,16 @@ void aaa_radius_conf(const struct core *c, struct rad_client_conf *out);
 /* True when the request is under way. */
 bool aaa_radius_ask(struct core *c, struct core_session *s, const struct msg_auth_req *m, nsec now);
 void aaa_radius_answer(struct core *c, const struct rad_answer *a, nsec now);
+/* Who we are; `s` may be NULL. */
+void aaa_radius_put_nas(const struct core *c, const struct core_session *s, struct wbuf *w);
 /* What every request says about the session, Access and Accounting alike. */
 void aaa_radius_put_session(const struct core *c, const struct core_session *s, struct wbuf *w);
 
 /* acct.c */
+/* Says Accounting-On when accounting starts. */
+void acct_service(struct core *c, nsec now);
+/* Says Accounting-Off when nothing is left to be said before it. */
+void acct_end_turn(struct core *c, nsec now);
 void acct_up(struct core *c, struct core_session *s, nsec now);
 void acct_gone(struct core *c, struct core_session *s, const struct msg_session_gone *m, nsec now);
 void acct_interim_due(struct core *c, struct core_session *s, nsec now);

@@ -179,6 +179,7 @@ static void session_fill(struct core *c, struct core_session *s, const struct ms
 	s->path = m->path;
 	s->peer_tid = m->peer_tid;
 	s->peer_sid = m->peer_sid;
+	s->call_serial = m->serial;
 	s->tx_speed = m->tx_speed;
 	s->rx_speed = m->rx_speed;
 	/* Without memory for a number the session does without it. */

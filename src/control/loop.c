@@ -243,6 +243,7 @@ static void begin_end(struct loop *l, enum phase phase, nsec now)
 	apply_workers(l);
 	if (phase == PHASE_CLOSE)
 		core_shutdown(l->core, now);
+	core_leave(l->core, now);
 }
 
 static bool ended(const struct loop *l, nsec now)

@@ -29,6 +29,7 @@ static void tell_new(struct session_shard *s, const struct session *x,
 	m.path = call->path;
 	m.peer_tid = call->peer_tid;
 	m.peer_sid = call->peer_sid;
+	m.serial = call->serial;
 	m.tx_speed = call->tx_speed;
 	m.rx_speed = call->rx_speed;
 	m.calling = call->calling;

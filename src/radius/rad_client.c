@@ -15,6 +15,8 @@ enum {
 	DEAD_AFTER = 3, /* timeouts in a row before a server is dead */
 	TIMER_REQUEST = 1,
 	TIMER_SOCKET,
+	LATENCY_BUCKETS = 26, /* bucket b: below 2^b microseconds, the last one all above */
+	DELAY_ATTR = 6,	      /* bytes of Acct-Delay-Time */
 };
 
 /* The identifiers of one socket toward one server and kind. */
@@ -28,6 +30,13 @@ struct channel {
 struct target {
 	struct channel *channels[RAD_SOCKETS_MAX]; /* NULL: nothing was sent from that socket */
 	uint64_t full[MAP_WORDS];		   /* sockets whose 256 are all used */
+};
+
+/* What one server did with requests of one kind. */
+struct traffic {
+	uint32_t under_way; /* requests that wait for its answer */
+	uint64_t sent, answered, timeouts;
+	uint32_t latency[LATENCY_BUCKETS];
 };
 
 enum server_state {
@@ -44,6 +53,7 @@ struct server {
 	bool told_unsigned; /* it was logged that its replies have no Message-Authenticator */
 	nsec dead_until;
 	struct target *targets[RAD_KINDS];
+	struct traffic traffic[RAD_KINDS];
 };
 
 struct sock {
@@ -58,13 +68,18 @@ struct binding {
 	uint16_t sock;
 	uint8_t id;
 	bool held;
+	uint32_t delay_s; /* Acct-Delay-Time as told to this server */
 };
 
 struct rad_request {
 	struct wheel_timer timer; /* first: what expires is cast to its request */
 	struct list_head all;
+	struct list_head waiting; /* linked while no server has room for it */
 	uint64_t cookie;
+	nsec asked_at;
+	uint32_t delay_s; /* when it was asked for */
 	uint8_t kind;
+	bool under_way; /* counted at `server` */
 	uint8_t server; /* asked last; NO_SERVER: it is gone from the list */
 	uint8_t tries;
 	bool has_password;
@@ -81,10 +96,12 @@ struct rad_client {
 	struct rad_client_conf conf;
 	struct server servers[RAD_SERVERS_MAX]; /* conf.n_servers of them */
 	struct sock *socks[RAD_SOCKETS_MAX];
-	uint32_t outstanding, open_socks;
+	uint32_t outstanding, open_socks, n_waiting;
 	struct list_head requests;
+	struct list_head waiting[RAD_KINDS]; /* oldest first */
 	struct wheel wheel;
 	uint8_t packet[RAD_PACKET_MAX]; /* being encoded; wiped after use */
+	uint8_t over[RAD_PACKET_MAX];	/* attributes of the request that ended last */
 };
 
 /* ---- sockets and identifiers ----------------------------------------------------------------- */
@@ -192,7 +209,10 @@ static bool hold_id(struct rad_client *c, struct rad_request *r, unsigned i, nse
 		}
 	}
 	struct channel *ch = t->channels[s];
-	*b = (struct binding){.sock = (uint16_t)s, .id = channel_take_id(ch, r), .held = true};
+	*b = (struct binding){.sock = (uint16_t)s,
+			      .id = channel_take_id(ch, r),
+			      .held = true,
+			      .delay_s = r->delay_s + nsec_age_s(r->asked_at, now)};
 	if (ch->used == IDS)
 		t->full[s / 64] |= 1ull << s % 64;
 	k->used++;
@@ -224,8 +244,32 @@ static size_t request_size(const struct rad_request *r)
 	return sizeof(*r) + r->password_n + r->attrs_n;
 }
 
+/* It does not wait for an answer of its server any more. */
+static void request_back(struct rad_client *c, struct rad_request *r)
+{
+	if (r->under_way)
+		c->servers[r->server].traffic[r->kind].under_way--;
+	r->under_way = false;
+}
+
+static void request_queue(struct rad_client *c, struct rad_request *r)
+{
+	list_add_tail(&c->waiting[r->kind], &r->waiting);
+	c->n_waiting++;
+}
+
+static void request_unqueue(struct rad_client *c, struct rad_request *r)
+{
+	if (list_empty(&r->waiting))
+		return;
+	list_del(&r->waiting);
+	c->n_waiting--;
+}
+
 static void request_free(struct rad_client *c, struct rad_request *r, nsec now)
 {
+	request_back(c, r);
+	request_unqueue(c, r);
 	/* A probe that ends without an answer must not leave its server in doubt for ever. */
 	if (r->server != NO_SERVER && c->servers[r->server].state == SERVER_PROBE) {
 		c->servers[r->server].state = SERVER_DEAD;
@@ -260,12 +304,14 @@ static void encode_auth(struct wbuf *w, const struct rad_request *r, uint8_t id,
 		w->bad = true;
 }
 
-static void encode_acct(struct wbuf *w, struct rad_request *r, uint8_t id, struct span secret)
+static void encode_acct(struct wbuf *w, const struct rad_request *r, const struct binding *b,
+			struct span secret)
 {
 	static const uint8_t zeros[RAD_AUTHENTICATOR];
 
-	rad_put_header(w, RAD_ACCOUNTING_REQUEST, id, zeros);
+	rad_put_header(w, RAD_ACCOUNTING_REQUEST, b->id, zeros);
 	wbuf_bytes(w, r->bytes + r->password_n, r->attrs_n);
+	rad_put_u32(w, RAD_ACCT_DELAY_TIME, b->delay_s);
 	rad_put_end(w, 0);
 	rad_sign_accounting(w, 0, secret);
 }
@@ -279,10 +325,11 @@ static void request_send(struct rad_client *c, struct rad_request *r)
 	if (r->kind == RAD_AUTH)
 		encode_auth(&w, r, b->id, server_secret(s));
 	else
-		encode_acct(&w, r, b->id, server_secret(s));
+		encode_acct(&w, r, b, server_secret(s));
 	struct span packet = wbuf_written(&w);
 	LNS_ASSERT(!packet.bad); /* rad_client_ask checked that it fits */
 	c->socks[b->sock]->open = true;
+	s->traffic[r->kind].sent++;
 	c->env.send(c->env.ctx, b->sock, &s->conf.addr[r->kind], packet);
 	mem_wipe(c->packet, packet.n);
 }
@@ -345,6 +392,7 @@ static void server_silent(struct rad_client *c, const struct rad_request *r, nse
 {
 	struct server *s = &c->servers[r->server];
 
+	s->traffic[r->kind].timeouts++;
 	if (nsec_before(r->sent_at, s->last_reply))
 		return;
 	if (s->silent < UINT8_MAX)
@@ -358,8 +406,22 @@ static void server_silent(struct rad_client *c, const struct rad_request *r, nse
 	s->state = SERVER_DEAD;
 }
 
-static void server_answered(struct rad_client *c, struct server *s, nsec now)
+/* Answers to a request that was repeated meanwhile say nothing about the time they took. */
+static void note_latency(struct traffic *t, int64_t ns)
 {
+	unsigned b = 0;
+
+	for (uint64_t us = (uint64_t)ns / 1000; us > 0 && b + 1 < LATENCY_BUCKETS; us >>= 1)
+		b++;
+	t->latency[b]++;
+}
+
+static void server_answered(struct rad_client *c, struct server *s, const struct rad_request *r,
+			    nsec now)
+{
+	s->traffic[r->kind].answered++;
+	if (r->tries == 1)
+		note_latency(&s->traffic[r->kind], nsec_sub(now, r->sent_at));
 	if (s->state != SERVER_ALIVE)
 		server_log(c, LOG_WARN, s, "answers again");
 	s->state = SERVER_ALIVE;
@@ -367,7 +429,25 @@ static void server_answered(struct rad_client *c, struct server *s, nsec now)
 	s->last_reply = now;
 }
 
-/* Sends the request to the first usable server from `first` on. False: no identifier. */
+static bool server_has_room(const struct rad_client *c, unsigned i, unsigned kind)
+{
+	return c->conf.window == 0 || c->servers[i].traffic[kind].under_way < c->conf.window;
+}
+
+/* How long a request may wait for its turn: as long as one that nobody answers is repeated. */
+static nsec waiting_end(const struct rad_client *c, const struct rad_request *r)
+{
+	uint64_t total = 0, wait = c->conf.timeout_ms;
+
+	for (unsigned k = 0; k < c->conf.tries; k++) {
+		total += wait < c->conf.timeout_max_ms ? wait : c->conf.timeout_max_ms;
+		wait *= 2;
+	}
+	return nsec_add(r->asked_at, NSEC_MS((int64_t)total));
+}
+
+/* Sends the request to the first usable server from `first` on, or lets it wait for room there.
+ * False: no identifier. */
 static bool request_try(struct rad_client *c, struct rad_request *r, unsigned first, nsec now)
 {
 	unsigned n = c->conf.n_servers;
@@ -375,6 +455,11 @@ static bool request_try(struct rad_client *c, struct rad_request *r, unsigned fi
 		return false;
 
 	unsigned i = server_choose(c, first, now);
+	if (!server_has_room(c, i, r->kind)) {
+		request_queue(c, r);
+		wheel_start(&c->wheel, &r->timer, waiting_end(c, r));
+		return true;
+	}
 	for (unsigned k = 0; k < n && !hold_id(c, r, i, now); k++) {
 		i = (i + 1) % n;
 		if (k + 1 == n)
@@ -384,6 +469,8 @@ static bool request_try(struct rad_client *c, struct rad_request *r, unsigned fi
 	if (s->state == SERVER_DEAD && nsec_reached(s->dead_until, now))
 		s->state = SERVER_PROBE;
 	r->server = (uint8_t)i;
+	r->under_way = true;
+	s->traffic[r->kind].under_way++;
 	r->tries++;
 	r->sent_at = now;
 	request_send(c, r);
@@ -391,24 +478,59 @@ static bool request_try(struct rad_client *c, struct rad_request *r, unsigned fi
 	return true;
 }
 
+/* A record is told with its attributes, which the request takes along otherwise. */
+static struct rad_answer answer_of(struct rad_client *c, const struct rad_request *r, nsec now)
+{
+	struct rad_answer a = {.kind = r->kind, .cookie = r->cookie};
+
+	if (r->kind != RAD_ACCT)
+		return a;
+	memcpy(c->over, r->bytes + r->password_n, r->attrs_n);
+	a.attrs = span_of(c->over, r->attrs_n);
+	a.delay_s = r->delay_s + nsec_age_s(r->asked_at, now);
+	return a;
+}
+
 /* The timer of a request ran out. True: it is over, *out is filled. */
 static bool request_timeout(struct rad_client *c, struct rad_request *r, nsec now,
 			    struct rad_answer *out)
 {
 	unsigned next = 0;
+	bool waited = !list_empty(&r->waiting);
 
-	if (r->server != NO_SERVER) {
+	if (r->server != NO_SERVER && !waited) {
 		server_silent(c, r, now);
 		next = r->server + 1u;
 	}
-	if (r->tries < c->conf.tries && request_try(c, r, next, now)) {
+	request_back(c, r);
+	request_unqueue(c, r);
+	if (!waited && r->tries < c->conf.tries && request_try(c, r, next, now)) {
 		counter_add(c->env.counters, C_RADIUS_RETRIES, 1);
 		return false;
 	}
 	counter_add(c->env.counters, C_RADIUS_TIMEOUTS, 1);
-	*out = (struct rad_answer){.kind = r->kind, .cookie = r->cookie, .timeout = true};
+	*out = answer_of(c, r, now);
+	out->timeout = true;
 	request_free(c, r, now);
 	return true;
+}
+
+/* Sends what waits, in order, as far as there is room. */
+static void waiting_send(struct rad_client *c, nsec now)
+{
+	for (unsigned kind = 0; kind < RAD_KINDS && c->conf.n_servers > 0; kind++) {
+		struct list_head *it;
+		while ((it = list_first(&c->waiting[kind])) != NULL &&
+		       server_has_room(c, server_choose(c, 0, now), kind)) {
+			struct rad_request *r = container_of(it, struct rad_request, waiting);
+			request_unqueue(c, r);
+			if (request_try(c, r, 0, now))
+				continue;
+			/* No identifier: the next turn gives it up. */
+			r->tries = (uint8_t)c->conf.tries;
+			wheel_start(&c->wheel, &r->timer, now);
+		}
+	}
 }
 
 /* ---- replies --------------------------------------------------------------------------------- */
@@ -481,7 +603,7 @@ static void sent_authenticator(struct rad_client *c, struct rad_request *r, unsi
 		return;
 	}
 	struct wbuf w = wbuf_of(c->packet, sizeof(c->packet));
-	encode_acct(&w, r, r->at[server].id, server_secret(&c->servers[server]));
+	encode_acct(&w, r, &r->at[server], server_secret(&c->servers[server]));
 	struct rad_packet p;
 	bool ok = rad_packet_decode(wbuf_written(&w), &p);
 	LNS_ASSERT(ok);
@@ -509,6 +631,8 @@ struct rad_client *rad_client_new(const struct rad_client_env *env,
 	for (unsigned i = 0; i < conf->n_servers; i++)
 		c->servers[i].conf = conf->servers[i];
 	list_init(&c->requests);
+	for (unsigned kind = 0; kind < RAD_KINDS; kind++)
+		list_init(&c->waiting[kind]);
 	wheel_init(&c->wheel, now);
 	return c;
 }
@@ -576,7 +700,10 @@ static void request_remap(struct rad_client *c, struct rad_request *r, unsigned 
 	memcpy(r->at, at, sizeof(r->at));
 	if (r->server != NO_SERVER)
 		r->server = map[r->server];
-	if (r->server == NO_SERVER)
+	if (r->server != NO_SERVER)
+		return;
+	r->under_way = false; /* what counted it is gone */
+	if (list_empty(&r->waiting))
 		wheel_start(&c->wheel, &r->timer, now); /* to another one, at the next turn */
 }
 
@@ -607,11 +734,12 @@ void rad_client_conf(struct rad_client *c, const struct rad_client_conf *conf, n
 	c->conf = *conf;
 	list_each (it, &c->requests)
 		request_remap(c, container_of(it, struct rad_request, all), n_old, map, now);
+	waiting_send(c, now);
 }
 
 struct rad_request *rad_client_ask(struct rad_client *c, const struct rad_ask *ask, nsec now)
 {
-	enum { FIXED = RAD_HEADER + 18 + 2 + RAD_PASSWORD_MAX };
+	enum { FIXED = RAD_HEADER + 18 + 2 + RAD_PASSWORD_MAX + DELAY_ATTR };
 
 	if (ask->attrs.n + FIXED > RAD_PACKET_MAX || ask->password.n > RAD_PASSWORD_MAX)
 		return NULL;
@@ -630,6 +758,9 @@ struct rad_request *rad_client_ask(struct rad_client *c, const struct rad_ask *a
 	wbuf_span(&w, ask->password);
 	wbuf_span(&w, ask->attrs);
 	r->server = NO_SERVER;
+	r->asked_at = now;
+	r->delay_s = ask->delay_s;
+	list_init(&r->waiting);
 	list_add_tail(&c->requests, &r->all);
 	c->outstanding++;
 	if (!request_try(c, r, 0, now)) {
@@ -642,6 +773,7 @@ struct rad_request *rad_client_ask(struct rad_client *c, const struct rad_ask *a
 void rad_client_cancel(struct rad_client *c, struct rad_request *r, nsec now)
 {
 	request_free(c, r, now);
+	waiting_send(c, now);
 }
 
 bool rad_client_rx(struct rad_client *c, unsigned sock, const struct sock_addr *from,
@@ -660,10 +792,12 @@ bool rad_client_rx(struct rad_client *c, unsigned sock, const struct sock_addr *
 	if (!reply_is_good(c, r, &p, &c->servers[i], authenticator))
 		goto refuse;
 
-	server_answered(c, &c->servers[i], now);
-	*out = (struct rad_answer){
-		.kind = r->kind, .cookie = r->cookie, .server = *from, .packet = p};
+	server_answered(c, &c->servers[i], r, now);
+	*out = answer_of(c, r, now);
+	out->server = *from;
+	out->packet = p;
 	request_free(c, r, now);
+	waiting_send(c, now);
 	return true;
 refuse:
 	/* The request stays: the right answer may still come. */
@@ -681,6 +815,7 @@ bool rad_client_turn(struct rad_client *c, nsec now, struct rad_answer *out)
 		else if (request_timeout(c, (struct rad_request *)(void *)t, now, out))
 			return true;
 	}
+	waiting_send(c, now);
 	return false;
 }
 
@@ -703,4 +838,46 @@ bool rad_client_server_alive(const struct rad_client *c, unsigned server)
 {
 	LNS_ASSERT(server < c->conf.n_servers);
 	return c->servers[server].state == SERVER_ALIVE;
+}
+
+/* The upper end of the bucket in which that share of the answers is complete. */
+static uint32_t latency_us(const struct traffic *t, unsigned percent)
+{
+	uint64_t total = 0, sum = 0;
+
+	for (unsigned b = 0; b < LATENCY_BUCKETS; b++)
+		total += t->latency[b];
+	for (unsigned b = 0; b < LATENCY_BUCKETS && total > 0; b++) {
+		sum += t->latency[b];
+		if (sum * 100 >= total * percent)
+			return 1u << b;
+	}
+	return 0;
+}
+
+unsigned rad_client_servers(const struct rad_client *c)
+{
+	return c->conf.n_servers;
+}
+
+void rad_client_server_view(const struct rad_client *c, unsigned server, enum rad_kind kind,
+			    struct rad_server_view *out)
+{
+	LNS_ASSERT(server < c->conf.n_servers && kind < RAD_KINDS);
+
+	const struct server *s = &c->servers[server];
+	const struct traffic *t = &s->traffic[kind];
+	*out = (struct rad_server_view){.addr = s->conf.addr[kind],
+					.alive = s->state == SERVER_ALIVE,
+					.under_way = t->under_way,
+					.sent = t->sent,
+					.answered = t->answered,
+					.timeouts = t->timeouts,
+					.p50_us = latency_us(t, 50),
+					.p99_us = latency_us(t, 99)};
+}
+
+uint32_t rad_client_waiting(const struct rad_client *c)
+{
+	return c->n_waiting;
 }

@@ -9,6 +9,13 @@
  * identifier per server asked, until it is over: a late answer of the first server counts although
  * the second has been asked meanwhile.
  *
+ * At most `window` requests of one kind are under way to one server, so that a storm of logins does
+ * not overrun its socket buffer; the others wait here, in order, no longer than a request that is
+ * repeated until it is given up.
+ *
+ * An accounting request carries Acct-Delay-Time as of its first sending to that server: when it is
+ * repeated it is the same packet, which the server's duplicate detection needs (RFC 2866 5.2).
+ *
  * Identifiers come from virtual sockets: each gives 256 per server and kind. Sockets are numbered
  * from 0, used lowest first, and closed when nothing was outstanding on them for a while.
  */
@@ -44,6 +51,7 @@ struct rad_client_conf {
 	uint32_t timeout_max_ms; /* longest wait (MRT) */
 	uint32_t dead_time_ms;	 /* how long a silent server is passed over; 0 = never */
 	uint32_t idle_ms;	 /* a socket without requests is closed after this */
+	uint32_t window;	 /* requests under way per server and kind; 0 = no limit */
 };
 
 struct rad_client_env {
@@ -72,10 +80,11 @@ struct rad_ask {
 	struct span attrs;    /* encoded; neither User-Password nor Message-Authenticator in it */
 	struct span password; /* PAP: hidden for each server; p == NULL: none */
 	uint8_t authenticator[RAD_AUTHENTICATOR]; /* RAD_AUTH: random */
+	uint32_t delay_s; /* RAD_ACCT: how long ago that happened which it reports */
 };
 
-/* Sends a request. NULL: no server is configured, no identifier is free, or no memory. The
- * request is valid until it is answered, timed out or cancelled. */
+/* Sends a request, now or when its turn has come. NULL: no server is configured, no identifier is
+ * free, or no memory. The request is valid until it is answered, timed out or cancelled. */
 struct rad_request *rad_client_ask(struct rad_client *c, const struct rad_ask *ask, nsec now);
 /* Forgets a request: there will be no answer. */
 void rad_client_cancel(struct rad_client *c, struct rad_request *r, nsec now);
@@ -83,7 +92,9 @@ void rad_client_cancel(struct rad_client *c, struct rad_request *r, nsec now);
 struct rad_answer {
 	enum rad_kind kind;
 	uint64_t cookie;
-	bool timeout;		  /* no server answered */
+	bool timeout;	   /* no server answered */
+	struct span attrs; /* of an accounting request, valid until the next call of the client */
+	uint32_t delay_s;  /* age of what an accounting request reports, by now */
 	struct sock_addr server;  /* who answered */
 	struct rad_packet packet; /* points into the datagram */
 };
@@ -100,5 +111,19 @@ uint32_t rad_client_outstanding(const struct rad_client *c);
 uint32_t rad_client_sockets(const struct rad_client *c);
 /* False while the server is passed over. */
 bool rad_client_server_alive(const struct rad_client *c, unsigned server);
+
+/* What is known of one server and kind. */
+struct rad_server_view {
+	struct sock_addr addr;
+	bool alive;
+	uint32_t under_way;
+	uint64_t sent, answered, timeouts; /* repetitions included */
+	uint32_t p50_us, p99_us;	   /* of its answers; upper ends of a factor of two */
+};
+unsigned rad_client_servers(const struct rad_client *c);
+void rad_client_server_view(const struct rad_client *c, unsigned server, enum rad_kind kind,
+			    struct rad_server_view *out);
+/* Requests that wait for room at a server. */
+uint32_t rad_client_waiting(const struct rad_client *c);
 
 #endif

@@ -255,6 +255,7 @@ static inline struct msg_session_new kit_session_new_msg(struct core_kit *k, str
 				    .peer = {.ip = ip_addr_v4(0x0A000002), .port = 1701}};
 	m.peer_tid = 7;
 	m.peer_sid = key.sid;
+	m.serial = 77;
 	m.tx_speed = 100000000;
 	m.calling = (struct msg_text){.n = 4, .s = "1234"};
 	m.called = (struct msg_text){.n = 4, .s = "5678"};

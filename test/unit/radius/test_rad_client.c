@@ -509,6 +509,115 @@ static void a_hundred_thousand_outstanding_and_silence(void **state)
 	world_free(w);
 }
 
+static void a_storm_waits_for_room_at_the_server(void **state)
+{
+	(void)state;
+	enum { N = 1000, WINDOW = 5 };
+	struct world *w = world_new(2);
+	struct rad_server_view v;
+	struct rad_answer a;
+
+	w->conf.window = WINDOW;
+	rad_client_conf(w->client, &w->conf, w->now);
+	for (unsigned i = 0; i < N; i++)
+		assert_non_null(ask(w, i));
+	assert_int_equal(w->n_sent, WINDOW);
+	assert_int_equal(rad_client_waiting(w->client), N - WINDOW);
+	assert_int_equal(rad_client_outstanding(w->client), N);
+	assert_non_null(account(w, N)); /* has a window of its own */
+	assert_int_equal(w->n_sent, WINDOW + 1);
+	/* Every answer lets one go, in order. */
+	for (unsigned i = 0; i < 100; i++) {
+		struct sent s = *last(w);
+		if (i == 0)
+			s = w->sent[w->n_sent - 2];
+		w->now = nsec_add(w->now, NSEC_MS(1));
+		assert_true(reply(w, &s, ACCEPT("one"), &a));
+		assert_int_equal(a.cookie, i == 0 ? WINDOW - 1 : WINDOW + i - 1);
+	}
+	rad_client_server_view(w->client, 0, RAD_AUTH, &v);
+	assert_int_equal(v.under_way, WINDOW);
+	assert_int_equal(v.answered, 100);
+	assert_int_equal(v.p99_us, 1024);
+	/* The first server falls silent: after a while all that is left is told, nothing leaks. */
+	advance(w, NSEC_S(120));
+	assert_int_equal(w->n_timeouts, N + 1 - 100);
+	assert_int_equal(rad_client_outstanding(w->client), 0);
+	assert_int_equal(rad_client_waiting(w->client), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		rad_client_server_view(w->client, i, RAD_AUTH, &v);
+		assert_int_equal(v.under_way, 0);
+	}
+	world_free(w);
+}
+
+static void what_waits_may_be_cancelled_and_its_server_may_go(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+
+	w->conf.window = 1;
+	rad_client_conf(w->client, &w->conf, w->now);
+	struct rad_request *first = ask(w, 1), *second = ask(w, 2);
+	assert_non_null(ask(w, 3));
+	assert_non_null(ask(w, 4));
+	assert_int_equal(w->n_sent, 1);
+	rad_client_cancel(w->client, second, w->now);
+	assert_int_equal(rad_client_waiting(w->client), 2);
+	rad_client_cancel(w->client, first, w->now);
+	assert_int_equal(w->n_sent, 2); /* the third */
+	assert_int_equal(rad_client_waiting(w->client), 1);
+	/* Another server takes the place of the first: what was asked there is asked again. */
+	w->conf.n_servers = 1;
+	w->conf.servers[0] = server(3, "three");
+	rad_client_conf(w->client, &w->conf, w->now);
+	advance(w, NSEC_MS(20));
+	assert_int_equal(last(w)->to.ip.b[3], 3);
+	assert_int_equal(rad_client_waiting(w->client), 1);
+	w->conf.window = 0;
+	rad_client_conf(w->client, &w->conf, w->now);
+	assert_int_equal(rad_client_waiting(w->client), 0);
+	world_free(w);
+}
+
+static uint32_t delay_of(const struct sent *s)
+{
+	struct rad_packet p;
+	struct rad_attr a;
+
+	assert_true(rad_packet_decode(span_of(s->bytes, s->n), &p));
+	while (rad_attr_next(&p.attrs, &a)) {
+		if (a.number == RAD_ACCT_DELAY_TIME)
+			return span_u32(&a.value);
+	}
+	fail_msg("no Acct-Delay-Time");
+	return 0;
+}
+
+static void acct_delay_time_is_the_age_and_repetitions_are_equal(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+
+	assert_non_null(account(w, 1));
+	struct sent first = *last(w);
+	assert_int_equal(delay_of(&first), 0);
+	advance(w, NSEC_S(4));
+	struct sent other = *last(w);
+	assert_int_equal(other.to.ip.b[3], 2);
+	assert_in_range(delay_of(&other), 2, 4);
+	advance(w, NSEC_S(7));
+	assert_int_equal(last(w)->to.ip.b[3], 1);
+	assert_int_equal(last(w)->n, first.n);
+	assert_memory_equal(last(w)->bytes, first.bytes, first.n);
+	advance(w, NSEC_S(60));
+	assert_int_equal(w->n_timeouts, 1);
+	assert_in_range(w->answer.delay_s, 20, 45); /* 3 + 6 + 12 + 16 s, each within 10% */
+	assert_int_equal(w->answer.attrs.n, 6);
+	assert_int_equal(w->answer.attrs.p[0], RAD_ACCT_STATUS_TYPE);
+	world_free(w);
+}
+
 static void identifiers_run_out_and_come_back(void **state)
 {
 	(void)state;
@@ -622,6 +731,9 @@ int main(void)
 		cmocka_unit_test(a_probe_that_is_cancelled_does_not_block_the_server),
 		cmocka_unit_test(with_all_servers_dead_they_are_still_asked),
 		cmocka_unit_test(a_hundred_thousand_outstanding_and_silence),
+		cmocka_unit_test(a_storm_waits_for_room_at_the_server),
+		cmocka_unit_test(what_waits_may_be_cancelled_and_its_server_may_go),
+		cmocka_unit_test(acct_delay_time_is_the_age_and_repetitions_are_equal),
 		cmocka_unit_test(identifiers_run_out_and_come_back),
 		cmocka_unit_test(an_identifier_rests_as_long_as_it_can),
 		cmocka_unit_test(without_servers_nothing_is_asked),

@@ -1,0 +1,207 @@
+/* Accounting of the control core: On and Off, what records say, when they are sent. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core_kit.h"
+
+static struct core_kit *acct_kit(void)
+{
+	struct core_kit *k = kit_new();
+	kit_pool(k, "10.1.0.0/24");
+	kit_conf_radius(k);
+	k->conf.radius_accounting = true;
+	kit_start(k);
+	return k;
+}
+
+static bool find_attr(const struct kit_send *s, uint8_t number, struct span *value)
+{
+	struct rad_packet p;
+	struct rad_attr a;
+
+	assert_true(rad_packet_decode(span_of(s->bytes, s->n), &p));
+	while (rad_attr_next(&p.attrs, &a)) {
+		if (a.number == number) {
+			*value = a.value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint32_t number_of(const struct kit_send *s, uint8_t attribute)
+{
+	struct span v;
+	assert_true(find_attr(s, attribute, &v));
+	return span_u32(&v);
+}
+
+static uint32_t status_of(const struct kit_send *s)
+{
+	assert_int_equal(s->bytes[0], RAD_ACCOUNTING_REQUEST);
+	return number_of(s, RAD_ACCT_STATUS_TYPE);
+}
+
+enum { START = 1, STOP = 2, INTERIM = 3, ON = 7, OFF = 8 };
+
+static struct sess_key session_up(struct core_kit *k, uint16_t sid, void (*put)(struct wbuf *w))
+{
+	struct sess_key key = kit_key(1, sid, sid);
+
+	kit_session_new(k, key);
+	kit_auth_pap(k, key, "nemo", "x");
+	kit_answer(k, RAD_ACCESS_ACCEPT, put);
+	kit_session_up(k, key);
+	return key;
+}
+
+static void the_service_says_on_and_off(void **state)
+{
+	(void)state;
+	struct core_kit *k = acct_kit();
+	struct span v;
+
+	assert_int_equal(k->n_sends, 1);
+	assert_int_equal(status_of(kit_sent(k)), ON);
+	assert_true(find_attr(kit_sent(k), RAD_NAS_IDENTIFIER, &v));
+	assert_true(find_attr(kit_sent(k), RAD_ACCT_SESSION_ID, &v));
+	assert_int_equal(number_of(kit_sent(k), RAD_ACCT_DELAY_TIME), 0);
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	core_conf(k->core, &k->conf, k->users, k->now); /* a reload says nothing */
+	assert_int_equal(k->n_sends, 1);
+
+	struct sess_key key = session_up(k, 3, NULL);
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	core_shutdown(k->core, k->now);
+	core_leave(k->core, k->now);
+	assert_int_equal(status_of(kit_sent(k)), START); /* the session comes first */
+	kit_session_gone(k, key, NULL);
+	assert_int_equal(status_of(kit_sent(k)), STOP);
+	kit_advance(k, NSEC_MS(10));
+	assert_int_equal(status_of(kit_sent(k)), STOP); /* not acknowledged yet */
+	assert_true(core_busy(k->core));
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	kit_advance(k, NSEC_MS(10));
+	assert_int_equal(status_of(kit_sent(k)), OFF);
+	assert_true(core_busy(k->core));
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	assert_false(core_busy(k->core));
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void leaving_with_sessions_says_off_at_once(void **state)
+{
+	(void)state;
+	struct core_kit *k = acct_kit();
+
+	session_up(k, 3, NULL);
+	core_leave(k->core, k->now);
+	assert_int_equal(status_of(kit_sent(k)), OFF);
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void accounting_that_is_switched_on_later_says_on(void **state)
+{
+	(void)state;
+	struct core_kit *k = kit_new();
+	kit_conf_radius(k);
+	kit_start(k);
+	assert_int_equal(k->n_sends, 0);
+	k->conf.radius_accounting = true;
+	core_conf(k->core, &k->conf, NULL, k->now);
+	assert_int_equal(status_of(kit_sent(k)), ON);
+	core_leave(k->core, k->now);
+	assert_int_equal(status_of(kit_sent(k)), OFF);
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void put_interim(struct wbuf *w)
+{
+	rad_put_u32(w, RAD_ACCT_INTERIM_INTERVAL, 300);
+}
+
+static void put_short_interim(struct wbuf *w)
+{
+	rad_put_u32(w, RAD_ACCT_INTERIM_INTERVAL, 1);
+}
+
+/* Seconds from the Start to the first interim record. */
+static unsigned first_interim_s(struct core_kit *k, uint16_t sid, void (*put)(struct wbuf *w))
+{
+	struct sess_key key = session_up(k, sid, put);
+	unsigned s = 0;
+
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	for (; s < 1000 && status_of(kit_sent(k)) != INTERIM; s++)
+		kit_advance(k, NSEC_S(1));
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	kit_session_gone(k, key, NULL);
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	return s;
+}
+
+static void interim_records_are_spread_around_the_servers_interval(void **state)
+{
+	(void)state;
+	struct core_kit *k = acct_kit();
+	unsigned low = 1000, high = 0;
+
+	k->conf.radius_interim = 600;
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	for (uint16_t i = 0; i < 20; i++) {
+		unsigned s = first_interim_s(k, i + 1u, put_interim);
+		low = s < low ? s : low;
+		high = s > high ? s : high;
+	}
+	assert_in_range(low, 270, 300);
+	assert_in_range(high, 300, 331);
+	assert_true(high - low > 10);
+	assert_in_range(first_interim_s(k, 30, NULL), 540, 661);
+	assert_in_range(first_interim_s(k, 31, put_short_interim), 54, 67);
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void a_record_says_how_the_session_was_let_in(void **state)
+{
+	(void)state;
+	struct core_kit *k = acct_kit();
+
+	session_up(k, 3, NULL);
+	assert_int_equal(number_of(kit_sent(k), RAD_ACCT_AUTHENTIC), 1);
+	assert_in_range(number_of(kit_sent(k), RAD_EVENT_TIMESTAMP), 1763800000, 1763900000);
+	struct span v;
+	assert_true(find_attr(kit_sent(k), RAD_ACCT_TUNNEL_CONNECTION, &v));
+	assert_int_equal(v.n, 2);
+	assert_memory_equal(v.p, "77", 2);
+	assert_int_equal(kit_free(k), 0);
+}
+
+static int start_rcu(void **state)
+{
+	(void)state;
+	rcu_thread_start();
+	return 0;
+}
+
+static int stop_rcu(void **state)
+{
+	(void)state;
+	rcu_thread_stop();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_service_says_on_and_off),
+		cmocka_unit_test(leaving_with_sessions_says_off_at_once),
+		cmocka_unit_test(accounting_that_is_switched_on_later_says_on),
+		cmocka_unit_test(interim_records_are_spread_around_the_servers_interval),
+		cmocka_unit_test(a_record_says_how_the_session_was_let_in),
+	};
+	return cmocka_run_group_tests(tests, start_rcu, stop_rcu);
+}
