@@ -111,20 +111,6 @@ static void settle_hostname(struct conf *conf, const char *option)
 	snprintf(conf->hostname, sizeof(conf->hostname), "%s", name);
 }
 
-static bool write_pid_file(const char *path)
-{
-	if (!path[0])
-		return false;
-	FILE *f = fopen(path, "we");
-	if (!f) {
-		log_sink_printf(LOG_ERROR, "cannot write %s: %s", path, strerror(errno));
-		return false;
-	}
-	fprintf(f, "%d\n", (int)getpid());
-	fclose(f);
-	return true;
-}
-
 /* One descriptor per 256 outstanding RADIUS requests, and one per command line connection. */
 static void allow_descriptors(void)
 {
@@ -145,16 +131,13 @@ static int serve(const struct options *o, struct conf *conf)
 	log_sink_start();
 	log_sink_level(conf->debug > o->loop.debug ? conf->debug : o->loop.debug);
 	log_sink_open(conf->log_file);
-	char pid_file[sizeof(conf->pid_file)];
-	memcpy(pid_file, conf->pid_file, sizeof(pid_file));
-	bool pid_written = write_pid_file(pid_file);
 	allow_descriptors();
 	if (conf->lock_pages && mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
 		log_sink_printf(LOG_WARN, "lock_pages: %s", strerror(errno));
 	int status = loop_run(&o->loop, conf);
-	if (pid_written)
-		unlink(pid_file);
 	log_sink_stop();
+	if (status != EXIT_SUCCESS)
+		fprintf(stderr, "l2tpns: failed, the log says why\n");
 	return status;
 }
 

@@ -583,6 +583,35 @@ static void stop(struct loop *l)
 		close(l->signals);
 }
 
+/* Only a service that runs has one: a second copy that cannot start must not take away the first
+ * one's. */
+static bool write_pid_file(const char *path)
+{
+	if (!path[0])
+		return false;
+	FILE *f = fopen(path, "we");
+	if (!f) {
+		log_sink_printf(LOG_ERROR, "cannot write %s: %s", path, strerror(errno));
+		return false;
+	}
+	fprintf(f, "%d\n", (int)getpid());
+	fclose(f);
+	return true;
+}
+
+static void serve(struct loop *l)
+{
+	char what[160], pid_file[sizeof(l->conf->pid_file)];
+
+	memcpy(pid_file, l->conf->pid_file, sizeof(pid_file)); /* a reload may name another */
+	bool pid_written = write_pid_file(pid_file);
+	log_sink_printf(LOG_WARN, "l2tpns %s serves: %s", LNS_VERSION,
+			dp_describe(l->dp, what, sizeof(what)));
+	run(l);
+	if (pid_written)
+		unlink(pid_file);
+}
+
 int loop_run(const struct loop_options *options, struct conf *conf)
 {
 	struct loop *l = calloc(1, sizeof(*l));
@@ -594,12 +623,8 @@ int loop_run(const struct loop_options *options, struct conf *conf)
 	rcu_thread_start();
 
 	bool started = start(l);
-	if (started) {
-		char what[160];
-		log_sink_printf(LOG_WARN, "l2tpns %s serves: %s", LNS_VERSION,
-				dp_describe(l->dp, what, sizeof(what)));
-		run(l);
-	}
+	if (started)
+		serve(l);
 	bool well = started && !l->failed;
 	stop(l);
 	rcu_thread_stop();

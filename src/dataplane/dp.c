@@ -135,6 +135,25 @@ static bool open_queues(struct dp *dp)
 	return true;
 }
 
+static struct sock_addr local_addr(const struct dp_start_conf *c, unsigned local)
+{
+	struct sock_addr a = c->locals[local];
+
+	if (a.port == 0)
+		a.port = DP_L2TP_PORT;
+	return a;
+}
+
+static bool no_socket(const struct dp *dp, const struct sock_addr *at)
+{
+	int error = errno;
+	char text[SOCK_ADDR_TEXT], line[SOCK_ADDR_TEXT + 64];
+
+	snprintf(line, sizeof(line), "cannot open the L2TP socket %s", sock_addr_text(at, text));
+	say(dp, LOG_CRITICAL, line, strerror(error));
+	return false;
+}
+
 static bool open_socket(struct dp *dp, const struct dp_start_conf *c, unsigned worker,
 			unsigned local)
 {
@@ -142,22 +161,24 @@ static bool open_socket(struct dp *dp, const struct dp_start_conf *c, unsigned w
 	struct io_udp_conf u = {
 		.alloc = c->alloc,
 		.counters = &w->counters,
-		.bind = c->locals[local],
+		.bind = local_addr(c, local),
 		.local = (uint8_t)local,
 		.gro = dp->features.udp_offload && dp->steering != STEER_SESSION,
 		.gso = dp->features.udp_offload,
 	};
-	char text[SOCK_ADDR_TEXT], line[SOCK_ADDR_TEXT + 64];
 
-	if (u.bind.port == 0)
-		u.bind.port = DP_L2TP_PORT;
 	w->udp[local] = io_udp_open(&u);
-	if (w->udp[local])
-		return true;
-	snprintf(line, sizeof(line), "cannot open the L2TP socket %s",
-		 sock_addr_text(&u.bind, text));
-	say(dp, LOG_CRITICAL, line, strerror(errno));
-	return false;
+	return w->udp[local] || no_socket(dp, &u.bind);
+}
+
+static bool addresses_are_free(const struct dp *dp, const struct dp_start_conf *c)
+{
+	for (unsigned local = 0; local < c->n_locals; local++) {
+		struct sock_addr a = local_addr(c, local);
+		if (!io_udp_is_free(&a))
+			return no_socket(dp, &a);
+	}
+	return true;
 }
 
 /* The program's result is an index in the order of bind(): all sockets of one address, worker by
@@ -226,7 +247,8 @@ static bool start(struct dp *dp, const struct dp_start_conf *c)
 		say(dp, LOG_CRITICAL, "out of memory for workers", NULL);
 		return false;
 	}
-	return choose_backend(dp, c) && open_queues(dp) && open_sockets(dp, c) && start_workers(dp);
+	return addresses_are_free(dp, c) && choose_backend(dp, c) && open_queues(dp) &&
+	       open_sockets(dp, c) && start_workers(dp);
 }
 
 struct dp *dp_start(const struct dp_start_conf *c)

@@ -111,6 +111,20 @@ static bool set_up(struct io_udp *u)
 	return bind(u->fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
 }
 
+bool io_udp_is_free(const struct sock_addr *bind_to)
+{
+	struct sockaddr_in sa = sockaddr_of(bind_to);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	bool ok = bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
+	int why = errno;
+	close(fd);
+	errno = why;
+	return ok;
+}
+
 struct io_udp *io_udp_open(const struct io_udp_conf *conf)
 {
 	struct io_udp *u = alloc_get(conf->alloc, sizeof(*u));

@@ -21,6 +21,9 @@ struct io_udp_conf {
 	bool gro, gso;
 };
 
+/* False: another program has the address and port (errno). Our own sockets share theirs, and so
+ * would those of a second copy of this program, packet by packet. */
+bool io_udp_is_free(const struct sock_addr *bind_to);
 /* Opens and binds. NULL: errno. */
 struct io_udp *io_udp_open(const struct io_udp_conf *conf);
 void io_udp_close(struct io_udp *u);

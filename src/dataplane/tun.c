@@ -41,9 +41,12 @@ static unsigned offload_flags(const struct io_features *f)
 	return flags;
 }
 
+/* The first queue makes the device, which may not exist: queues of two programs share its packets.
+ */
 static bool queue_open(struct tun *t, const struct tun_conf *c, const char *name)
 {
-	struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE};
+	int how = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE | (t->n == 0 ? IFF_TUN_EXCL : 0);
+	struct ifreq ifr = {.ifr_flags = (short)how};
 	int header = IO_TUN_VNET_HEADER;
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
@@ -142,12 +145,17 @@ static bool set_up(struct tun *t, const struct tun_conf *c, char *why, size_t wh
 	return ok;
 }
 
+static const char *step_of(const struct tun_conf *c, unsigned queue)
+{
+	return queue == 0 && errno == EBUSY ? c->name : "TUN device's queue";
+}
+
 bool tun_open(struct tun *t, const struct tun_conf *c, char *why, size_t why_n)
 {
 	*t = (struct tun){.stats_fd = -1};
 	for (unsigned i = 0; i < c->n_queues; i++)
 		if (!queue_open(t, c, i == 0 ? c->name : t->name)) {
-			fail(why, why_n, t->n <= i ? "/dev/net/tun" : "TUN device's queue");
+			fail(why, why_n, t->n <= i ? "/dev/net/tun" : step_of(c, i));
 			tun_close(t);
 			return false;
 		}
