@@ -79,14 +79,56 @@ void conn_audit(struct cli_conn *conn, const char *command, char *const *words, 
 	mem_wipe(line, sizeof(line));
 }
 
-/* "SID" or "TID/SID"; *has_tid says which. */
-static bool parse_session_id(const char *word, bool *has_tid, uint16_t *tid, uint16_t *sid)
+bool conn_json(struct cli_conn *conn, json_t *json)
+{
+	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+
+	if (text)
+		cli_print(conn->cli, "%s", text);
+	else
+		cli_error(conn->cli, "Out of memory");
+	if (text)
+		mem_wipe(text, strlen(text));
+	free(text);
+	json_decref(json);
+	return !ferror(conn->cli->client);
+}
+
+void conn_json_begin(struct cli_conn *conn, const char *name)
+{
+	cli_print(conn->cli, "{\"%s\":[", name);
+	conn->json_first = true;
+}
+
+bool conn_json_item(struct cli_conn *conn, json_t *json)
+{
+	if (!conn->json_first)
+		cli_print(conn->cli, ",");
+	conn->json_first = false;
+	return conn_json(conn, json);
+}
+
+void conn_json_end(struct cli_conn *conn)
+{
+	cli_print(conn->cli, "]}");
+}
+
+bool conn_wants_json(char **argv, int *argc)
+{
+	if (*argc == 0 || strcmp(argv[*argc - 1], "json") != 0)
+		return false;
+	(*argc)--;
+	return true;
+}
+
+bool conn_session_id(const char *word, struct session_query *q)
 {
 	char first[8];
 	uint64_t a, b;
 	const char *slash = strchr(word, '/');
 
-	*has_tid = slash != NULL;
+	q->by_sid = true;
+	q->has_tid = slash != NULL;
 	if (slash) {
 		size_t n = (size_t)(slash - word);
 		if (n >= sizeof(first))
@@ -95,24 +137,16 @@ static bool parse_session_id(const char *word, bool *has_tid, uint16_t *tid, uin
 		first[n] = '\0';
 		if (!lex_number(first, &a) || a < 1 || a > UINT16_MAX)
 			return false;
-		*tid = (uint16_t)a;
+		q->tid = (uint16_t)a;
 		word = slash + 1;
 	}
 	if (!lex_number(word, &b) || b < 1 || b > UINT16_MAX)
 		return false;
-	*sid = (uint16_t)b;
+	q->sid = (uint16_t)b;
 	return true;
 }
 
 /* ---- slices of sessions ---------------------------------------------------------------------- */
-
-/* Which sessions: all, those of a user, or those with an id. */
-struct session_query {
-	struct span user; /* n > 0: only this user's */
-	bool by_sid;
-	bool has_tid;
-	uint16_t tid, sid;
-};
 
 struct session_slice {
 	const struct session_query *query;
@@ -153,6 +187,11 @@ static void copy_sessions(struct core *core, nsec now, void *arg)
 		copy_by_sid(core, now, s);
 		return;
 	}
+	if (ip_addr_is_set(&s->query->ip)) {
+		s->n = core_session_by_ip(core, &s->query->ip, now, &s->views[0]) ? 1 : 0;
+		s->more = false;
+		return;
+	}
 	while (s->n < SLICE && s->more) {
 		struct session_view *v = &s->views[s->n];
 		s->more = s->query->user.n > 0
@@ -163,11 +202,10 @@ static void copy_sessions(struct core *core, nsec now, void *arg)
 	}
 }
 
-/* Calls `each` for the sessions of a query until it returns false; how many there were. */
-static unsigned each_session(struct cli_conn *conn, const struct session_query *q,
-			     bool (*each)(struct cli_conn *conn, const struct session_view *v,
-					  void *ctx),
-			     void *ctx)
+unsigned conn_each_session(struct cli_conn *conn, const struct session_query *q,
+			   bool (*each)(struct cli_conn *conn, const struct session_view *v,
+					void *ctx),
+			   void *ctx)
 {
 	unsigned total = 0;
 	bool go_on = true;
@@ -178,8 +216,12 @@ static unsigned each_session(struct cli_conn *conn, const struct session_query *
 	do {
 		if (!conn_ask(conn, copy_sessions, s))
 			break;
-		for (unsigned i = 0; i < s->n && go_on; i++, total++)
+		for (unsigned i = 0; i < s->n && go_on; i++) {
+			if (q->filter && !session_filter_match(q->filter, &s->views[i]))
+				continue;
 			go_on = each(conn, &s->views[i], ctx);
+			total++;
+		}
 	} while (s->more && go_on);
 	free(s);
 	return total;
@@ -284,52 +326,110 @@ static bool query_run(struct cli_conn *conn, struct worker_query *q,
 
 /* ---- show session, show users ---------------------------------------------------------------- */
 
-static bool print_session_line(struct cli_conn *conn, const struct session_view *v, void *ctx)
+/* How sessions are shown. */
+struct session_output {
+	struct show_text *t;
+	bool json, detail;
+};
+
+/* What only the session's worker knows; NULL, or to be given to query_free(). */
+static struct worker_query *ask_worker(struct cli_conn *conn, struct sess_key key)
 {
-	struct show_text *t = ctx;
-	show_clear(t);
-	show_session_line(t, v);
-	return conn_print(conn, t);
+	struct worker_query *q = query_new();
+	if (!q)
+		return NULL;
+	q->key = key;
+	return query_run(conn, q, query_session) ? q : NULL;
+}
+
+static bool print_session(struct cli_conn *conn, const struct session_view *v, void *ctx)
+{
+	struct session_output *out = ctx;
+	struct worker_query *q = out->detail ? ask_worker(conn, v->key) : NULL;
+	const struct msg_session_info *info = q ? &q->session : NULL;
+	bool go_on;
+
+	show_clear(out->t);
+	if (out->json) {
+		go_on = conn_json_item(conn, json_session(v, info));
+	} else {
+		if (out->detail) {
+			show_session_detail(out->t, v, info);
+			show_line(out->t, "%s", "");
+		} else {
+			show_session_line(out->t, v);
+		}
+		go_on = conn_print(conn, out->t);
+	}
+	if (q)
+		query_free(q);
+	return go_on;
 }
 
 static bool print_user_line(struct cli_conn *conn, const struct session_view *v, void *ctx)
 {
-	struct show_text *t = ctx;
-	show_clear(t);
-	show_user_line(t, v);
-	return conn_print(conn, t);
+	struct session_output *out = ctx;
+
+	if (out->json)
+		return !v->authenticated || conn_json_item(conn, json_text(v->user, v->user_len));
+	show_clear(out->t);
+	show_user_line(out->t, v);
+	return conn_print(conn, out->t);
 }
 
-static bool print_session_detail(struct cli_conn *conn, const struct session_view *v, void *ctx)
+static const struct help_row session_help[] = {
+	{"<1-65535>", "Show details of this session"},
+	{"<TID>/<SID>", "of this tunnel and session"},
+	{"user", "<NAME> only sessions of a user"},
+	{"ip", "<ADDRESS> only the session with an address"},
+	{"tunnel", "<TID> only sessions of a tunnel"},
+	{"calling", "<NUMBER> only calls from numbers that begin so"},
+	{"state", "opening, up or dying"},
+	{"detail", "Details instead of a line each"},
+	{"json", "As JSON"},
+	{NULL, NULL}};
+
+static void show_one_session(struct cli_conn *conn, const char *word, struct session_output *out)
 {
-	struct show_text *t = ctx;
-	struct worker_query *q = query_new();
-	bool answered = false;
+	struct session_query q = {0};
 
-	if (q) {
-		q->key = v->key;
-		answered = query_run(conn, q, query_session);
-	}
-	show_clear(t);
-	show_session_detail(t, v, answered ? &q->session : NULL);
-	show_line(t, "%s", "");
-	if (answered)
-		query_free(q);
-	return conn_print(conn, t);
-}
-
-static const struct help_row session_help[] = {{"<1-65535>", "Show details of this session"},
-					       {"<TID>/<SID>", "of this tunnel and session"},
-					       {NULL, NULL}};
-
-static void show_one_session(struct cli_conn *conn, const char *word, struct show_text *t)
-{
-	struct session_query q = {.by_sid = true};
-
-	if (!parse_session_id(word, &q.has_tid, &q.tid, &q.sid))
+	out->detail = true;
+	if (!conn_session_id(word, &q))
 		cli_error(conn->cli, "Invalid session id \"%s\"", word);
-	else if (each_session(conn, &q, print_session_detail, t) == 0)
+	else if (conn_each_session(conn, &q, print_session, out) == 0)
 		cli_error(conn->cli, "Session %s is not active", word);
+}
+
+/* The query that finds them with the least work. */
+static void show_filtered(struct cli_conn *conn, const struct session_filter *f,
+			  struct session_output *out)
+{
+	struct session_query q = {.filter = f, .ip = f->ip};
+
+	if (f->user && !ip_addr_is_set(&f->ip))
+		q.user = span_str(f->user);
+	out->detail = f->detail;
+	show_session_header(out->t);
+	if (out->json || out->detail || conn_print(conn, out->t))
+		conn_each_session(conn, &q, print_session, out);
+}
+
+static void show_sessions(struct cli_conn *conn, char **argv, int argc, struct session_output *out)
+{
+	struct session_filter f;
+	char reason[96];
+
+	if (argc == 0 || strspn(argv[0], "0123456789/") == 0) {
+		if (session_filter_parse(&f, argv, argc, reason))
+			show_filtered(conn, &f, out);
+		else
+			cli_error(conn->cli, "Invalid session id %s", reason);
+		return;
+	}
+	if (argc > 1 && lex_is_prefix(argv[argc - 1], "detail"))
+		argc--; /* ids show details anyway */
+	for (int i = 0; i < argc; i++)
+		show_one_session(conn, argv[i], out);
 }
 
 static int cmd_show_session(struct cli_def *cli, const char *command, char **argv, int argc)
@@ -339,18 +439,15 @@ static int cmd_show_session(struct cli_def *cli, const char *command, char **arg
 
 	if (conn_help(conn, argv, argc, session_help, true))
 		return CLI_OK;
-	struct show_text *t = conn_text(conn);
-	if (!t)
+	struct session_output out = {.json = conn_wants_json(argv, &argc), .t = conn_text(conn)};
+	if (!out.t)
 		return CLI_ERROR;
-	for (int i = 0; i < argc; i++)
-		show_one_session(conn, argv[i], t);
-	if (argc == 0) {
-		struct session_query all = {0};
-		show_session_header(t);
-		if (conn_print(conn, t))
-			each_session(conn, &all, print_session_line, t);
-	}
-	free(t);
+	if (out.json)
+		conn_json_begin(conn, "sessions");
+	show_sessions(conn, argv, argc, &out);
+	if (out.json)
+		conn_json_end(conn);
+	free(out.t);
 	return CLI_OK;
 }
 
@@ -363,18 +460,23 @@ static int cmd_show_users(struct cli_def *cli, const char *command, char **argv,
 
 	if (conn_help(conn, argv, argc, user_help, true))
 		return CLI_OK;
-	struct show_text *t = conn_text(conn);
-	if (!t)
+	struct session_output out = {
+		.json = conn_wants_json(argv, &argc), .t = conn_text(conn), .detail = true};
+	if (!out.t)
 		return CLI_ERROR;
 	struct session_query q = {0};
+	if (out.json)
+		conn_json_begin(conn, argc ? "sessions" : "users");
 	if (argc == 0)
-		each_session(conn, &q, print_user_line, t);
+		conn_each_session(conn, &q, print_user_line, &out);
 	for (int i = 0; i < argc; i++) {
 		q.user = span_str(argv[i]);
-		if (each_session(conn, &q, print_session_detail, t) == 0)
+		if (conn_each_session(conn, &q, print_session, &out) == 0)
 			cli_error(cli, "User %s is not connected", argv[i]);
 	}
-	free(t);
+	if (out.json)
+		conn_json_end(conn);
+	free(out.t);
 	return CLI_OK;
 }
 
@@ -398,6 +500,26 @@ static void copy_tunnels(struct core *core, nsec now, void *arg)
 		if (s->more)
 			s->n++;
 	}
+}
+
+static void print_tunnels_json(struct cli_conn *conn, const struct tunnel_slice *s, bool all)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (all || s->views[i].state == TUNNEL_OPEN || s->views[i].state == TUNNEL_OPENING)
+			conn_json_item(conn, json_tunnel(&s->views[i], NULL));
+}
+
+static void show_all_tunnels_json(struct cli_conn *conn, bool all)
+{
+	struct tunnel_slice *s = calloc(1, sizeof(*s));
+	if (!s)
+		return;
+	while (conn_ask(conn, copy_tunnels, s)) {
+		print_tunnels_json(conn, s, all);
+		if (!s->more)
+			break;
+	}
+	free(s);
 }
 
 static void show_all_tunnels(struct cli_conn *conn, bool all, struct show_text *t)
@@ -456,7 +578,7 @@ static bool gather_sid(struct cli_conn *conn, const struct session_view *v, void
 	return l->n < 16 || flush_sids(conn, l);
 }
 
-static void show_one_tunnel(struct cli_conn *conn, const char *word, struct show_text *t)
+static void show_one_tunnel(struct cli_conn *conn, const char *word, struct show_text *t, bool json)
 {
 	struct tunnel_find f = {0};
 	uint64_t tid;
@@ -476,6 +598,12 @@ static void show_one_tunnel(struct cli_conn *conn, const char *word, struct show
 	if (q)
 		q->tid = f.tid;
 	bool answered = q && query_run(conn, q, query_tunnel);
+	if (json) {
+		conn_json_item(conn, json_tunnel(&f.view, answered ? &q->tunnel : NULL));
+		if (answered)
+			query_free(q);
+		return;
+	}
 	show_clear(t);
 	show_tunnel_detail(t, &f.view, answered ? &q->tunnel : NULL);
 	if (answered)
@@ -483,7 +611,7 @@ static void show_one_tunnel(struct cli_conn *conn, const char *word, struct show
 	struct session_query all = {0};
 	struct tunnel_sessions l = {.t = t, .tid = f.tid, .first = true};
 	if (conn_print(conn, t))
-		each_session(conn, &all, gather_sid, &l);
+		conn_each_session(conn, &all, gather_sid, &l);
 	if (l.n > 0 || l.first)
 		flush_sids(conn, &l);
 	cli_print(conn->cli, "%s", "");
@@ -503,11 +631,18 @@ static int cmd_show_tunnels(struct cli_def *cli, const char *command, char **arg
 	struct show_text *t = conn_text(conn);
 	if (!t)
 		return CLI_ERROR;
+	bool json = conn_wants_json(argv, &argc);
 	bool all = argc == 1 && lex_is_prefix(argv[0], "all");
-	if (argc == 0 || all)
+	if (json)
+		conn_json_begin(conn, "tunnels");
+	if ((argc == 0 || all) && json)
+		show_all_tunnels_json(conn, all);
+	else if (argc == 0 || all)
 		show_all_tunnels(conn, all, t);
 	for (int i = 0; i < argc && !all; i++)
-		show_one_tunnel(conn, argv[i], t);
+		show_one_tunnel(conn, argv[i], t, json);
+	if (json)
+		conn_json_end(conn);
 	free(t);
 	return CLI_OK;
 }
@@ -539,6 +674,35 @@ static void copy_pool(struct core *core, nsec now, void *arg)
 	}
 }
 
+static void show_pool_text(struct cli_conn *conn, struct pool_slice *s, struct show_text *t,
+			   bool all)
+{
+	show_pool_header(t);
+	while (conn_print(conn, t) && conn_ask(conn, copy_pool, s)) {
+		show_clear(t);
+		for (unsigned i = 0; i < s->n; i++)
+			show_pool_line(t, &s->views[i], all);
+		if (!s->more) {
+			show_pool_totals(t, s->used, s->total);
+			conn_print(conn, t);
+			return;
+		}
+	}
+}
+
+static void show_pool_json(struct cli_conn *conn, struct pool_slice *s, bool all)
+{
+	conn_json_begin(conn, "pool");
+	while (conn_ask(conn, copy_pool, s)) {
+		for (unsigned i = 0; i < s->n; i++)
+			if (all || s->views[i].used || s->views[i].user_len)
+				conn_json_item(conn, json_pool(&s->views[i]));
+		if (!s->more)
+			break;
+	}
+	conn_json_end(conn);
+}
+
 static const struct help_row pool_help[] = {{"all", "Include addresses never used"}, {NULL, NULL}};
 
 static int cmd_show_pool(struct cli_def *cli, const char *command, char **argv, int argc)
@@ -548,22 +712,16 @@ static int cmd_show_pool(struct cli_def *cli, const char *command, char **argv, 
 
 	if (conn_help(conn, argv, argc, pool_help, true))
 		return CLI_OK;
+	bool json = conn_wants_json(argv, &argc);
 	bool all = argc > 0 && lex_is_prefix(argv[0], "all");
 	struct show_text *t = conn_text(conn);
 	struct pool_slice *s = calloc(1, sizeof(*s));
 	if (t && s) {
 		s->conn = conn;
-		show_pool_header(t);
-		while (conn_print(conn, t) && conn_ask(conn, copy_pool, s)) {
-			show_clear(t);
-			for (unsigned i = 0; i < s->n; i++)
-				show_pool_line(t, &s->views[i], all);
-			if (!s->more) {
-				show_pool_totals(t, s->used, s->total);
-				conn_print(conn, t);
-				break;
-			}
-		}
+		if (json)
+			show_pool_json(conn, s, all);
+		else
+			show_pool_text(conn, s, t, all);
 	}
 	free(s);
 	free(t);
@@ -614,7 +772,10 @@ static int cmd_show_counters(struct cli_def *cli, const char *command, char **ar
 	if (t && conn_ask(conn, copy_counters, &a)) {
 		strftime(reset, sizeof(reset), "%Y-%m-%d %H:%M:%S", localtime_r(&a.reset, &tm));
 		show_counters(t, &a.totals, reset);
-		conn_print(conn, t);
+		if (conn_wants_json(argv, &argc))
+			conn_json(conn, json_counters(&a.totals, reset));
+		else
+			conn_print(conn, t);
 	}
 	free(t);
 	return CLI_OK;
@@ -635,6 +796,7 @@ static int cmd_clear_counters(struct cli_def *cli, const char *command, char **a
 struct about_ask {
 	struct cli_conn *conn;
 	struct show_text *t;
+	json_t *json;
 };
 
 static void copy_about(struct core *core, nsec now, void *arg)
@@ -649,6 +811,9 @@ static void copy_about(struct core *core, nsec now, void *arg)
 	show_line(a->t, "Workers: %u", about.workers);
 	show_line(a->t, "Packet I/O: %s", about.io_backend);
 	show_line(a->t, "Steering: %s", about.steering);
+	a->json =
+		json_pack("{ss,si,ss,ss}", "version", about.version, "workers", (int)about.workers,
+			  "packet_io", about.io_backend, "steering", about.steering);
 }
 
 static int cmd_show_version(struct cli_def *cli, const char *command, char **argv, int argc)
@@ -659,8 +824,13 @@ static int cmd_show_version(struct cli_def *cli, const char *command, char **arg
 	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
 	struct about_ask a = {.conn = conn, .t = conn_text(conn)};
-	if (a.t && conn_ask(conn, copy_about, &a))
-		conn_print(conn, a.t);
+	if (a.t && conn_ask(conn, copy_about, &a)) {
+		if (conn_wants_json(argv, &argc))
+			conn_json(conn, json_incref(a.json));
+		else
+			conn_print(conn, a.t);
+	}
+	json_decref(a.json);
 	free(a.t);
 	return CLI_OK;
 }
@@ -702,7 +872,10 @@ static int cmd_uptime(struct cli_def *cli, const char *command, char **argv, int
 		if (getloadavg(a.view.load, 3) != 3)
 			memset(a.view.load, 0, sizeof(a.view.load));
 		show_uptime(t, &a.view);
-		conn_print(conn, t);
+		if (conn_wants_json(argv, &argc))
+			conn_json(conn, json_uptime(&a.view));
+		else
+			conn_print(conn, t);
 	}
 	free(t);
 	return CLI_OK;
@@ -714,6 +887,8 @@ struct config_ask {
 	struct cli_conn *conn;
 	bool secrets;
 	FILE *out; /* in memory */
+	bool want_json;
+	json_t *json;
 };
 
 static void write_config_line(void *ctx, const char *text)
@@ -729,7 +904,10 @@ static void copy_config(struct core *core, nsec now, void *arg)
 	(void)core;
 	(void)now;
 
-	conf_print(env->conf(env->ctx), a->secrets, &printer);
+	if (a->want_json)
+		a->json = json_conf(env->conf(env->ctx), a->secrets);
+	else
+		conf_print(env->conf(env->ctx), a->secrets, &printer);
 }
 
 /* Secrets are shown to the privileged only. */
@@ -748,8 +926,11 @@ static int cmd_show_config(struct cli_def *cli, const char *command, char **argv
 		return CLI_ERROR;
 	}
 	a.secrets = cli->privilege == PRIVILEGE_PRIVILEGED;
+	a.want_json = conn_wants_json(argv, &argc);
 	bool ok = conn_ask(conn, copy_config, &a);
 	fclose(a.out);
+	if (ok && a.want_json)
+		conn_json(conn, a.json);
 	struct span text = span_of(bytes, n), line;
 	while (ok && lex_next_line(&text, &line))
 		cli_print(cli, "%.*s", (int)line.n, (const char *)line.p);
@@ -830,14 +1011,14 @@ static bool remember_session(struct cli_conn *conn, const struct session_view *v
 
 static void drop_one_session(struct cli_conn *conn, const char *word)
 {
-	struct session_query q = {.by_sid = true};
+	struct session_query q = {0};
 	struct only_session o = {0};
 
-	if (!parse_session_id(word, &q.has_tid, &q.tid, &q.sid)) {
+	if (!conn_session_id(word, &q)) {
 		cli_error(conn->cli, "Invalid session id \"%s\"", word);
 		return;
 	}
-	each_session(conn, &q, remember_session, &o);
+	conn_each_session(conn, &q, remember_session, &o);
 	if (o.n > 1) {
 		cli_error(conn->cli, "Session %s is in several tunnels, say TID/%s", word, word);
 		return;
@@ -974,4 +1155,6 @@ void cli_cmd_register(struct cli_conn *conn)
 {
 	cli_rows_register(conn, commands, sizeof(commands) / sizeof(commands[0]));
 	cli_config_register(conn);
+	cli_info_register(conn);
+	cli_watch_register(conn);
 }

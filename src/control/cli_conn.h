@@ -10,6 +10,8 @@
 #include <time.h>
 
 #include "control/cli.h"
+#include "control/cli_filter.h"
+#include "control/cli_json.h"
 #include "control/cli_show.h"
 #include "control/conf_parse.h"
 
@@ -34,6 +36,9 @@ struct cli_conn {
 	unsigned refused; /* wrong passwords */
 	char peer[SOCK_ADDR_TEXT];
 	struct timespec server_started;
+	bool json_first;	     /* of the list that is being printed */
+	unsigned watch;		     /* levels of the log to show, a bit each */
+	uint64_t watched;	     /* where in the log */
 	char user[64];		     /* who logged in; empty: local */
 	char block[CONN_BLOCK_TEXT]; /* line that opened the block of the configuration */
 };
@@ -66,6 +71,32 @@ bool conn_help(struct cli_conn *conn, char **argv, int argc, const struct help_r
 	       bool may_end);
 /* Empty; NULL, and said, when out of memory. */
 struct show_text *conn_text(struct cli_conn *conn);
+/* Prints an object, or begins, continues and ends a list of them, one to a line; frees it. */
+bool conn_json(struct cli_conn *conn, json_t *json);
+void conn_json_begin(struct cli_conn *conn, const char *name);
+bool conn_json_item(struct cli_conn *conn, json_t *json);
+void conn_json_end(struct cli_conn *conn);
+/* True, and the word is taken away, when the last one is `json`. */
+bool conn_wants_json(char **argv, int *argc);
+
+/* Which sessions: all, those of a user, the one with an address, or those with an id; and of these
+ * the ones that the filter lets through. */
+struct session_query {
+	struct span user;
+	struct ip_addr ip;
+	bool by_sid, has_tid;
+	uint16_t tid, sid;
+	const struct session_filter *filter; /* NULL: all */
+};
+/* Calls `each` for them, copies made slice by slice, until it returns false; how many there were.
+ */
+unsigned conn_each_session(struct cli_conn *conn, const struct session_query *q,
+			   bool (*each)(struct cli_conn *conn, const struct session_view *v,
+					void *ctx),
+			   void *ctx);
+/* "SID" or "TID/SID"; *has_tid says which. */
+bool conn_session_id(const char *word, struct session_query *q);
+
 /* A line of the log about who changed what; `words` may be NULL. */
 void conn_audit(struct cli_conn *conn, const char *command, char *const *words, int n);
 /* Writes a line of the log. */
@@ -77,6 +108,8 @@ void cli_rows_register(struct cli_conn *conn, const struct command_row *rows, si
 /* Registers every command that this connection may use. */
 void cli_cmd_register(struct cli_conn *conn);
 void cli_config_register(struct cli_conn *conn);
+void cli_info_register(struct cli_conn *conn);
+void cli_watch_register(struct cli_conn *conn);
 
 /* The rollback of `configure commit-confirmed`, one for the whole server: `conf` (the server's from
  * here on, NULL: none) comes back after so many seconds. False when one is pending already. */

@@ -20,6 +20,7 @@ enum {
 	QUEUE_LINES = 4096,	  /* power of two */
 	LINES_PER_SECOND = 5000,  /* beyond that a flood is cut */
 	LINE_OUT = LOG_LINE_MAX + 48,
+	TAIL_LINES = 2048,
 };
 
 /* A slot of the bounded many-producer queue: `turn` says whose turn it is (Vyukov's scheme). */
@@ -47,6 +48,13 @@ static struct sink {
 	time_t second; /* rate limit, log thread only */
 	uint32_t lines_in_second, cut;
 } sink = {.file_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Written by the log thread, read by those who watch the log. */
+static struct {
+	pthread_mutex_t lock;
+	uint64_t n; /* lines so far; the last TAIL_LINES of them are there */
+	struct log_tail_line lines[TAIL_LINES];
+} recent = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static const struct {
 	const char *name;
@@ -82,8 +90,40 @@ static void write_all(int fd, const char *text, size_t n)
 	}
 }
 
+static void remember(enum log_level level, uint16_t tid, uint16_t sid, const char *text)
+{
+	pthread_mutex_lock(&recent.lock);
+	struct log_tail_line *l = &recent.lines[recent.n++ % TAIL_LINES];
+	l->level = (uint8_t)level;
+	l->tid = tid;
+	l->sid = sid;
+	snprintf(l->text, sizeof(l->text), "%s", text);
+	pthread_mutex_unlock(&recent.lock);
+}
+
+uint64_t log_sink_tail_end(void)
+{
+	pthread_mutex_lock(&recent.lock);
+	uint64_t n = recent.n;
+	pthread_mutex_unlock(&recent.lock);
+	return n;
+}
+
+bool log_sink_tail(uint64_t *cursor, struct log_tail_line *out)
+{
+	pthread_mutex_lock(&recent.lock);
+	if (recent.n - *cursor > TAIL_LINES)
+		*cursor = recent.n - TAIL_LINES;
+	bool more = *cursor < recent.n;
+	if (more)
+		*out = recent.lines[(*cursor)++ % TAIL_LINES];
+	pthread_mutex_unlock(&recent.lock);
+	return more;
+}
+
 static void emit(enum log_level level, uint16_t tid, uint16_t sid, const char *text)
 {
+	remember(level, tid, sid, text);
 	pthread_mutex_lock(&sink.lock);
 	if (sink.target == TO_SYSLOG) {
 		syslog((int)level + 2, "%02u/%02u %s", tid, sid, text);

@@ -29,4 +29,16 @@ void log_sink_printf(enum log_level level, const char *format, ...)
 /* Writes what is queued and ends the thread. */
 void log_sink_stop(void);
 
+/* The last lines that were written, for those who watch: a bounded ring, so a slow reader misses
+ * some. A cursor is where a reader is. */
+struct log_tail_line {
+	uint8_t level; /* enum log_level */
+	uint16_t tid, sid;
+	char text[LOG_LINE_MAX];
+};
+/* Behind the last line. Any thread. */
+uint64_t log_sink_tail_end(void);
+/* The next line; false when there is none yet. Any thread. */
+bool log_sink_tail(uint64_t *cursor, struct log_tail_line *out);
+
 #endif

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "control/conf_parse.h"
 #include "control/core.h"
@@ -66,6 +67,16 @@ bool core_session_by_user(struct core *c, struct span user, uint64_t *cursor, ns
 {
 	while (core_session_next(c, cursor, now, out))
 		if (span_equal(user, span_of(out->user, out->user_len)))
+			return true;
+	return false;
+}
+
+bool core_session_by_ip(struct core *c, const struct ip_addr *ip, nsec now,
+			struct session_view *out)
+{
+	uint64_t cursor = 0;
+	while (core_session_next(c, &cursor, now, out))
+		if (ip_addr_equal(ip, &out->ip))
 			return true;
 	return false;
 }
@@ -293,7 +304,7 @@ static void stop(void)
 struct terminal {
 	int fd;
 	size_t n;
-	char text[65536]; /* since the last prompt */
+	char text[1 << 20]; /* since the last prompt */
 };
 
 enum { REMOTE = 0x0A010101 }; /* our other address, 10.1.1.1 */
@@ -579,6 +590,119 @@ static void an_address_in_use_is_reported(void **state)
 	stop();
 }
 
+/* The JSON that a command printed; the echo and the prompt cut off. */
+static json_t *json_of(const char *command)
+{
+	char *text = strdup(run(command));
+	char *from = strchr(text, '\n'), *to = strstr(text, "\r\nlns");
+	json_error_t error;
+
+	assert_non_null(from);
+	assert_non_null(to);
+	*to = '\0';
+	json_t *json = json_loads(from, 0, &error);
+	if (!json)
+		fail_msg("%s: %s at %d in:\n%s", command, error.text, error.position, text);
+	free(text);
+	return json;
+}
+
+static size_t size_of(const char *command, const char *list)
+{
+	json_t *json = json_of(command);
+	size_t n = json_array_size(json_object_get(json, list));
+	json_decref(json);
+	return n;
+}
+
+static void every_display_can_be_json(void **state)
+{
+	(void)state;
+	static const char *const commands[] = {
+		"show version json",
+		"uptime json",
+		"show counters json",
+		"show pool json",
+		"show pool all json",
+		"write terminal json",
+		"show access-list json",
+		"show histogram idle json",
+		"show histogram open json",
+		"show plugins json",
+		"show radius json",
+		"show users user3 json",
+		"show session 9/5 json",
+		"show tunnels 9 json",
+		"show session user nobody json",
+		"show tunnels all json",
+	};
+	start(NULL, 600);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		json_decref(json_of(commands[i]));
+	assert_int_equal(size_of("show session json", "sessions"), SESSIONS);
+	assert_int_equal(size_of("show users json", "users"), SESSIONS);
+	assert_int_equal(size_of("show tunnels json", "tunnels"), 2);
+	assert_int_equal(size_of("show ipcache json", "addresses"), SESSIONS);
+	assert_int_equal(size_of("show session 5 json", "sessions"), 2);
+	assert_int_equal(size_of("show top 7 json", "top"), 7);
+	assert_shows(run("write terminal json"), "\"l2tp_secret\":\"********\"");
+	close(terminal.fd);
+	stop();
+}
+
+static void sessions_can_be_filtered(void **state)
+{
+	(void)state;
+	start(NULL, 600);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	assert_int_equal(count_of(run("show session tunnel 9"), "(L)192.0.2.1"), SESSIONS / 2);
+	assert_int_equal(count_of(run("show session state up"), "(L)192.0.2.1"), SESSIONS);
+	assert_int_equal(count_of(run("show session state dying"), "(L)192.0.2.1"), 0);
+	const char *text = run("show session user user3");
+	assert_int_equal(count_of(text, "(L)192.0.2.1"), 1);
+	assert_shows(text, "user3 ");
+	assert_shows(run("show session ip 10.10.10.4"), "user3 ");
+	assert_shows(run("show session user user3 detail"), "Session 2:");
+	assert_shows(run("show session ip nonsense"), "not an IP address");
+	assert_shows(run("show session tunnel"), "a value is missing");
+	close(terminal.fd);
+	stop();
+}
+
+static void other_displays_answer(void **state)
+{
+	(void)state;
+	start(NULL, 600);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	assert_shows(run("show histogram idle"), "200 total");
+	assert_shows(run("show histogram open"), "100.00%    200");
+	assert_shows(run("show ipcache"), "200 IP addresses used");
+	assert_shows(run("show radius"), "No server is set");
+	assert_shows(run("show access-list nope"), "Access list nope is not defined");
+	assert_shows(run("show top 3"), "down kbit/s");
+	assert_shows(run("show banana"), "V  \\");
+	assert_shows(run("show bgp"), "no such feature yet");
+	assert_shows(run("debug"), "Currently debugging: critical");
+	run("debug ca error");
+	assert_shows(run("debug"), "Currently debugging: critical error calls");
+	run("no debug critical");
+	assert_shows(run("debug"), "Currently debugging: error calls");
+	assert_shows(run("debug c"), "Invalid debugging flag \"c\"");
+	run("no debug");
+	assert_shows(run("debug"), "Currently debugging: none");
+	assert_shows(run("monitor session 70000"), "Say a session id");
+	assert_shows(run("monitor session user nobody"), "Not connected");
+	type(&terminal, "monitor session 9/5", "Any key ends this\r\n");
+	assert_true(read_until(&terminal, "idle 0s\r\n"));
+	assert_shows(run(""), "lns> ");
+	close(terminal.fd);
+	stop();
+}
+
 /* ---- the configuration ----------------------------------------------------------------------- */
 
 static const char *run_config(const char *line)
@@ -817,6 +941,9 @@ int main(void)
 		cmocka_unit_test(listings_are_whole),
 		cmocka_unit_test(an_id_finds_all_sessions_that_have_it),
 		cmocka_unit_test(only_the_privileged_change_things),
+		cmocka_unit_test(every_display_can_be_json),
+		cmocka_unit_test(sessions_can_be_filtered),
+		cmocka_unit_test(other_displays_answer),
 		cmocka_unit_test(variables_are_set_at_once),
 		cmocka_unit_test(help_tells_about_variables),
 		cmocka_unit_test(blocks_have_their_prompts),
