@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <net/if.h>
 #include <sched.h>
@@ -163,7 +164,7 @@ static _Atomic bool ending;
 static pthread_t control;
 static struct cli_server *server;
 static unsigned applied, shutdowns;
-static char conf_path[64];
+static char conf_path[64], socket_path[64];
 
 static void *control_thread(void *arg)
 {
@@ -260,8 +261,8 @@ static void start(const char *const *user_lines, unsigned idle_s)
 	char text[256], reason[160];
 	snprintf(text, sizeof(text),
 		 "set cli_port %u\nset cli_idle_timeout %u\nset cli_max_connections 3\n"
-		 "set l2tp_secret hunter2\nset cli_bind_address %s\n",
-		 free_port(), idle_s, have_namespace ? "0.0.0.0" : "127.0.0.1");
+		 "set l2tp_secret hunter2\nset cli_bind_address %s\nset cli_socket \"%s\"\n",
+		 free_port(), idle_s, have_namespace ? "0.0.0.0" : "127.0.0.1", socket_path);
 	test_alloc_init(&memory);
 	conf = conf_load(&memory.alloc, span_str(text),
 			 &(struct conf_report){.say = ignore_report});
@@ -370,6 +371,9 @@ static const char *run_privileged(const char *line)
 {
 	return type(&terminal, line, "lns# ");
 }
+
+static void privileged_terminal(void);
+static const char *run_config(const char *line);
 
 /* ---- tests ----------------------------------------------------------------------------------- */
 
@@ -528,6 +532,87 @@ static void a_remote_connection_needs_a_login(void **state)
 	close(terminal.fd);
 	remote = false;
 	stop();
+}
+
+static void wrong_passwords_lock_an_address_out(void **state)
+{
+	(void)state;
+	static const char *const users[] = {"joe:secret", NULL};
+	if (!have_namespace)
+		skip();
+	start(users, 600);
+	remote = true;
+	for (unsigned round = 0; round < 2; round++) {
+		dial(&terminal);
+		assert_true(read_until(&terminal, "Username: "));
+		for (unsigned i = 0; i < 2; i++) {
+			type(&terminal, "joe", "Password: ");
+			type(&terminal, "wrong", "Username: ");
+		}
+		type(&terminal, "joe", "Password: ");
+		write(terminal.fd, "wrong\r\n", 7);
+		while (read_until(&terminal, "never"))
+			;
+		close(terminal.fd);
+	}
+	dial(&terminal);
+	assert_false(read_until(&terminal, "Username: "));
+	close(terminal.fd);
+	remote = false;
+	dial(&terminal); /* the machine itself is not locked out */
+	assert_true(read_until(&terminal, "lns> "));
+	close(terminal.fd);
+	stop();
+}
+
+static void an_access_list_keeps_others_out(void **state)
+{
+	(void)state;
+	static const char *const users[] = {"joe:secret", NULL};
+	if (!have_namespace)
+		skip();
+	start(users, 600);
+	privileged_terminal();
+	run_config("configure terminal");
+	run_config("set cli_access_list admins");
+	remote = true;
+	static struct terminal other;
+	dial(&other);
+	assert_false(read_until(&other, "Username: "));
+	close(other.fd);
+	type(&terminal, "ip access-list standard admins", "lns(config-std-nacl)# ");
+	type(&terminal, "deny 10.1.1.2", "lns(config-std-nacl)# ");
+	type(&terminal, "permit 10.1.0.0 0.0.255.255", "lns(config-std-nacl)# ");
+	dial(&other);
+	assert_true(read_until(&other, "Username: "));
+	close(other.fd);
+	remote = false;
+	close(terminal.fd);
+	stop();
+}
+
+static void the_local_root_has_a_socket(void **state)
+{
+	(void)state;
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct stat st;
+	snprintf(at.sun_path, sizeof(at.sun_path), "/tmp/test_cli_socket.%d", (int)getpid());
+	snprintf(socket_path, sizeof(socket_path), "%s", at.sun_path);
+	static const char *const users[] = {"enable:sesame", NULL};
+	start(users, 600);
+	assert_int_equal(stat(at.sun_path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	terminal.fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(terminal.fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_true(read_until(&terminal, "lns> "));
+	assert_int_not_equal((unsigned char)terminal.text[0], 255); /* no telnet */
+	run_privileged("enable");				   /* no password */
+	assert_shows(run_privileged("show version"), "L2TPNS 9.9.9");
+	assert_shows(run_privileged("show running-config"), "hunter2");
+	close(terminal.fd);
+	stop();
+	socket_path[0] = '\0';
+	assert_int_equal(stat(at.sun_path, &st), -1);
 }
 
 static void a_remote_connection_is_closed_without_users(void **state)
@@ -954,6 +1039,9 @@ int main(void)
 		cmocka_unit_test(the_enable_password_is_asked_for),
 		cmocka_unit_test(a_remote_connection_needs_a_login),
 		cmocka_unit_test(a_remote_connection_is_closed_without_users),
+		cmocka_unit_test(wrong_passwords_lock_an_address_out),
+		cmocka_unit_test(an_access_list_keeps_others_out),
+		cmocka_unit_test(the_local_root_has_a_socket),
 		cmocka_unit_test(an_idle_connection_is_closed),
 		cmocka_unit_test(connections_are_limited_and_stopped),
 		cmocka_unit_test(an_address_in_use_is_reported),

@@ -115,6 +115,7 @@ static void other_value(const struct conf_var *v, char out[CONF_VALUE_TEXT])
 		{CONF_ID_pid_file, "/run/x.pid"},
 		{CONF_ID_local_users, "/etc/x"},
 		{CONF_ID_users_file, "/etc/x"},
+		{CONF_ID_cli_socket, "/run/x.sock"},
 		{CONF_ID_ip_pool_file, "/etc/x"},
 		{CONF_ID_accounting_dir, "/var/x"},
 		{CONF_ID_radius_authtypes, "chap, pap"},
