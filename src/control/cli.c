@@ -10,11 +10,14 @@
 #include <sys/eventfd.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/crypto.h"
 #include "base/panic.h"
 #include "control/cli_conn.h"
+#include "control/conf_acl.h"
 #include "control/conf_files.h"
 
 enum {
@@ -25,6 +28,17 @@ enum {
 	REFUSED_DELAY_S = 2, /* after each of them */
 	SEND_TIMEOUT_S = 30, /* a terminal that takes no more output is given up */
 	PASSWORD_MAX = 4096,
+	LOCKOUT_AFTER = 6, /* wrong passwords from one address, the right one not among them */
+	LOCKOUT_S = 60,	   /* then it may not connect for so long */
+	OFFENDERS = 64,	   /* addresses that are remembered; the one that is quiet longest goes */
+	ACL_RULES = 256,   /* of cli_access_list */
+};
+
+/* An address that gave wrong passwords. */
+struct offender {
+	struct ip_addr ip;
+	unsigned wrong;
+	time_t last; /* monotonic clock */
 };
 
 struct cli_server {
@@ -33,6 +47,8 @@ struct cli_server {
 	struct cli_baseline baseline; /* control thread only */
 	struct timespec started;      /* monotonic clock */
 	int listen_fd;
+	int unix_fd; /* -1: no cli_socket */
+	char unix_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	int wake_fd; /* eventfd: the listener is to end */
 	pthread_t listener;
 
@@ -43,6 +59,10 @@ struct cli_server {
 	struct cli_users *users; /* NULL: none */
 	unsigned max_conns, idle_s;
 	bool stopping;
+	struct offender offenders[OFFENDERS];
+	bool has_acl;
+	unsigned n_acl;
+	struct conf_acl_net acl[ACL_RULES];
 	struct conf *rollback; /* what comes back unless it is confirmed; NULL: nothing */
 	struct timespec rollback_at;
 };
@@ -91,9 +111,65 @@ static void delay(struct cli_server *s, unsigned seconds)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static time_t seconds_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+/* What is known of an address, NULL when nothing. The lock is held. */
+static struct offender *offender_find(struct cli_server *s, const struct ip_addr *ip)
+{
+	for (unsigned i = 0; i < OFFENDERS; i++)
+		if (s->offenders[i].wrong && ip_addr_equal(&s->offenders[i].ip, ip))
+			return &s->offenders[i];
+	return NULL;
+}
+
+static void note_wrong(struct cli_server *s, const struct ip_addr *ip)
+{
+	pthread_mutex_lock(&s->lock);
+	struct offender *o = offender_find(s, ip);
+	if (!o) {
+		o = &s->offenders[0];
+		for (unsigned i = 1; i < OFFENDERS; i++)
+			if (s->offenders[i].last < o->last)
+				o = &s->offenders[i];
+		*o = (struct offender){.ip = *ip};
+	}
+	o->wrong++;
+	o->last = seconds_now();
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void note_right(struct cli_server *s, const struct ip_addr *ip)
+{
+	pthread_mutex_lock(&s->lock);
+	struct offender *o = offender_find(s, ip);
+	if (o)
+		*o = (struct offender){0};
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* The lock is held. */
+static bool is_locked_out(struct cli_server *s, const struct ip_addr *ip)
+{
+	struct offender *o = offender_find(s, ip);
+
+	if (!o || o->wrong < LOCKOUT_AFTER)
+		return false;
+	if (seconds_now() - o->last < LOCKOUT_S)
+		return true;
+	*o = (struct offender){0};
+	return false;
+}
+
 static void refuse(struct cli_conn *conn, const char *what)
 {
 	conn->refused++;
+	if (!conn->local)
+		note_wrong(conn->server, &conn->ip);
 	conn_log(conn->env, LOG_WARN, "cli: %s refused from %s (%u)", what, conn->peer,
 		 conn->refused);
 	delay(conn->server, REFUSED_DELAY_S);
@@ -120,6 +196,7 @@ static int check_login(const char *name, const char *password)
 		return CLI_ERROR;
 	}
 	conn->refused = 0;
+	note_right(conn->server, &conn->ip);
 	snprintf(conn->user, sizeof(conn->user), "%s", name);
 	cli_set_idle_timeout(conn->cli, conn->idle_s);
 	conn_log(conn->env, LOG_NOTE, "cli: login from %s", conn->peer);
@@ -168,8 +245,11 @@ static void converse(struct cli_conn *conn)
 	cli_set_idle_timeout_callback(cli, conn->local ? conn->idle_s : LOGIN_IDLE_S, idle_ended);
 	if (!conn->local)
 		cli_set_auth_callback(cli, check_login);
-	if (has_enable_password(conn->server))
+	/* By the UNIX socket comes root, who needs no password and no telnet. */
+	if (ip_addr_is_set(&conn->ip) && has_enable_password(conn->server))
 		cli_set_enable_callback(cli, check_enable);
+	if (!ip_addr_is_set(&conn->ip))
+		cli_telnet_protocol(cli, 0);
 	cli_unregister_command(cli, "configure");
 	cli_cmd_register(conn);
 	cli_loop(cli, conn->fd); /* closes it */
@@ -209,6 +289,7 @@ static void *conn_thread(void *arg)
 
 /* ---- the listener ---------------------------------------------------------------------------- */
 
+/* `from` NULL: by the UNIX socket. */
 static struct cli_conn *conn_new(struct cli_server *s, int fd, const struct sockaddr_in *from)
 {
 	struct cli_conn *conn = calloc(1, sizeof(*conn));
@@ -224,15 +305,20 @@ static struct cli_conn *conn_new(struct cli_server *s, int fd, const struct sock
 		free(conn);
 		return NULL;
 	}
-	struct sock_addr peer = {.ip = ip_addr_v4(ntohl(from->sin_addr.s_addr)),
-				 .port = ntohs(from->sin_port)};
-	conn->local = peer.ip.b[0] == 127;
-	sock_addr_text(&peer, conn->peer);
+	conn->local = true;
+	snprintf(conn->peer, sizeof(conn->peer), "cli_socket");
+	if (from) {
+		struct sock_addr peer = {.ip = ip_addr_v4(ntohl(from->sin_addr.s_addr)),
+					 .port = ntohs(from->sin_port)};
+		conn->ip = peer.ip;
+		conn->local = peer.ip.b[0] == 127;
+		sock_addr_text(&peer, conn->peer);
+	}
 	return conn;
 }
 
 /* Why this connection cannot be served, or NULL. The lock is held. */
-static const char *why_not(const struct cli_server *s, const struct cli_conn *conn)
+static const char *why_not(struct cli_server *s, const struct cli_conn *conn)
 {
 	if (s->stopping)
 		return "shutting down";
@@ -240,6 +326,10 @@ static const char *why_not(const struct cli_server *s, const struct cli_conn *co
 		return "too many connections";
 	if (conn->fd >= FD_SETSIZE)
 		return "too many open files"; /* libcli waits with select() */
+	if (!conn->local && s->has_acl && !conf_acl_permits(s->acl, s->n_acl, &conn->ip))
+		return "not in cli_access_list";
+	if (!conn->local && is_locked_out(s, &conn->ip))
+		return "too many wrong passwords from there";
 	if (!conn->local && (!s->users || cli_users_count(s->users) == 0))
 		return "no users are defined";
 	return NULL;
@@ -283,13 +373,25 @@ static void serve(struct cli_server *s, struct cli_conn *conn)
 	free(conn);
 }
 
-static void accept_one(struct cli_server *s)
+/* The socket's mode lets in nobody else; this holds where it was changed. */
+static bool is_root(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void accept_one(struct cli_server *s, int listen_fd)
 {
 	struct sockaddr_in from;
 	socklen_t len = sizeof(from);
 	struct timeval patience = {.tv_sec = SEND_TIMEOUT_S};
+	bool unix_socket = listen_fd == s->unix_fd;
 
-	int fd = accept4(s->listen_fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
+	int fd = accept4(listen_fd, unix_socket ? NULL : (struct sockaddr *)&from,
+			 unix_socket ? NULL : &len, SOCK_CLOEXEC);
 	if (fd < 0) {
 		/* Out of descriptors: the connection stays in the backlog; do not spin on it. */
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
@@ -297,7 +399,9 @@ static void accept_one(struct cli_server *s)
 		return;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	struct cli_conn *conn = conn_new(s, fd, &from);
+	struct cli_conn *conn = NULL;
+	if (!unix_socket || is_root(fd))
+		conn = conn_new(s, fd, unix_socket ? NULL : &from);
 	if (conn)
 		serve(s, conn);
 	else
@@ -395,17 +499,20 @@ static bool woken(struct cli_server *s)
 static void *listener_thread(void *arg)
 {
 	struct cli_server *s = arg;
-	struct pollfd fds[2] = {{.fd = s->listen_fd, .events = POLLIN},
-				{.fd = s->wake_fd, .events = POLLIN}};
+	struct pollfd fds[3] = {{.fd = s->listen_fd, .events = POLLIN},
+				{.fd = s->wake_fd, .events = POLLIN},
+				{.fd = s->unix_fd, .events = POLLIN}};
 
 	for (;;) {
-		if (poll(fds, 2, rollback_ms(s)) < 0 && errno != EINTR)
+		if (poll(fds, 3, rollback_ms(s)) < 0 && errno != EINTR)
 			break;
 		if (fds[1].revents && woken(s))
 			break;
 		roll_back_if_due(s);
 		if (fds[0].revents)
-			accept_one(s);
+			accept_one(s, s->listen_fd);
+		if (fds[2].revents)
+			accept_one(s, s->unix_fd);
 	}
 	return NULL;
 }
@@ -431,6 +538,43 @@ static int listen_on(const struct conf *conf, char reason[static 160])
 	return -1;
 }
 
+/* Nobody listens behind the file of a socket that is left over. */
+static bool is_left_over(const struct sockaddr_un *at)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof(*at)) != 0 &&
+		       errno == ECONNREFUSED;
+	if (fd >= 0)
+		close(fd);
+	return refused;
+}
+
+/* The UNIX socket; without it the rest goes on. */
+static int listen_local(struct cli_server *s, const char *path)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	bool bound = false;
+
+	if (!path[0])
+		return -1;
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (is_left_over(&at))
+		unlink(path);
+	mode_t before = umask(0177);
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+		bound = listen(fd, BACKLOG) == 0;
+	umask(before);
+	if (bound) {
+		snprintf(s->unix_path, sizeof(s->unix_path), "%s", path);
+		return fd;
+	}
+	conn_log(&s->env, LOG_ERROR, "cli_socket %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 static void init_lock(struct cli_server *s)
 {
 	pthread_condattr_t attr;
@@ -448,6 +592,10 @@ static void server_free(struct cli_server *s)
 		close(s->listen_fd);
 	if (s->wake_fd >= 0)
 		close(s->wake_fd);
+	if (s->unix_fd >= 0) {
+		unlink(s->unix_path);
+		close(s->unix_fd);
+	}
 	cli_users_free(s->users);
 	conf_free(s->rollback);
 	pthread_cond_destroy(&s->ended);
@@ -468,6 +616,15 @@ static bool start_listener(struct cli_server *s)
 	return rc == 0;
 }
 
+/* Limits and who may connect. The lock is held, or nobody else knows of the server yet. */
+static void take_limits(struct cli_server *s, const struct conf *conf)
+{
+	s->max_conns = conf->cli_max_connections;
+	s->idle_s = conf->cli_idle_timeout;
+	s->has_acl = conf->cli_access_list[0] != '\0';
+	conf_acl_nets(conf, conf->cli_access_list, s->acl, ACL_RULES, &s->n_acl);
+}
+
 struct cli_server *cli_server_start(const struct cli_env *env, const struct conf *conf,
 				    struct cli_users *users, char reason[static 160])
 {
@@ -481,13 +638,15 @@ struct cli_server *cli_server_start(const struct cli_env *env, const struct conf
 	snprintf(s->hostname, sizeof(s->hostname), "%s", env->hostname);
 	s->env.hostname = s->hostname;
 	s->users = users;
-	s->max_conns = conf->cli_max_connections;
-	s->idle_s = conf->cli_idle_timeout;
+	take_limits(s, conf);
 	s->baseline.reset = time(NULL);
 	clock_gettime(CLOCK_MONOTONIC, &s->started);
 	init_lock(s);
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->unix_fd = -1;
 	s->listen_fd = listen_on(conf, reason);
+	if (s->listen_fd >= 0)
+		s->unix_fd = listen_local(s, conf->cli_socket);
 	if (s->listen_fd >= 0 && s->wake_fd >= 0 && start_listener(s))
 		return s;
 	if (s->listen_fd >= 0)
@@ -503,8 +662,7 @@ void cli_server_update(struct cli_server *s, const struct conf *conf, struct cli
 		cli_users_free(s->users);
 		s->users = users;
 	}
-	s->max_conns = conf->cli_max_connections;
-	s->idle_s = conf->cli_idle_timeout;
+	take_limits(s, conf);
 	pthread_mutex_unlock(&s->lock);
 }
 

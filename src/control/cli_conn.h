@@ -29,11 +29,12 @@ struct cli_conn {
 	const struct cli_env *env;
 	struct cli_baseline *baseline;
 	struct cli_def *cli;
-	int fd;		  /* libcli's; it closes it */
-	int shutdown_fd;  /* the same socket; stays ours, so that the server may shut it down */
-	bool local;	  /* from this machine: needs no login */
-	unsigned idle_s;  /* after the login; 0 = no limit */
-	unsigned refused; /* wrong passwords */
+	int fd;		   /* libcli's; it closes it */
+	int shutdown_fd;   /* the same socket; stays ours, so that the server may shut it down */
+	struct ip_addr ip; /* of the peer; unset: the UNIX socket */
+	bool local;	   /* from this machine: needs no login */
+	unsigned idle_s;   /* after the login; 0 = no limit */
+	unsigned refused;  /* wrong passwords */
 	char peer[SOCK_ADDR_TEXT];
 	struct timespec server_started;
 	bool json_first;	     /* of the list that is being printed */

@@ -220,6 +220,7 @@ static const struct {
 	{CONF_ID_pid_file, check_path},
 	{CONF_ID_local_users, check_path},
 	{CONF_ID_users_file, check_path},
+	{CONF_ID_cli_socket, check_path},
 	{CONF_ID_ip_pool_file, check_path},
 	{CONF_ID_accounting_dir, check_path},
 	{CONF_ID_radius_authtypes, check_authtypes},

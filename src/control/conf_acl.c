@@ -179,3 +179,56 @@ bool conf_acl_rule(const struct lex_line *line, bool extended,
 	}
 	return t.next == line->n || refuse(&t, "the end of the rule");
 }
+
+/* ---- matching a standard list ---------------------------------------------------------------- */
+
+/* "permit any", "deny host A", "permit A W": canonical, so nothing can be wrong with it. */
+static bool net_of(const struct conf_kept *k, struct conf_acl_net *out)
+{
+	struct lex_line w;
+	char reason[LEX_REASON_TEXT];
+	struct ip_addr addr, wildcard = {0};
+
+	if (!lex_split(bstr_span(k->text), &w, reason) || w.n < 2)
+		return false;
+	*out = (struct conf_acl_net){.permit = w.word[0][0] == 'p', .wildcard = UINT32_MAX};
+	if (w.n == 2)
+		return true; /* any */
+	bool host = lex_equal_nocase(w.word[1], "host");
+	if (!ip_addr_parse(span_str(w.word[host ? 2 : 1]), &addr) || addr.family != 4)
+		return false;
+	if (!host && (!ip_addr_parse(span_str(w.word[2]), &wildcard) || wildcard.family != 4))
+		return false;
+	out->addr = ip_addr_u32(&addr);
+	out->wildcard = host ? 0 : ip_addr_u32(&wildcard);
+	return true;
+}
+
+bool conf_acl_nets(const struct conf *c, const char *name, struct conf_acl_net *out, unsigned max,
+		   unsigned *n)
+{
+	char head[64];
+	const struct conf_kept *k = c->kept;
+
+	*n = 0;
+	snprintf(head, sizeof(head), "ip access-list standard %.31s", name);
+	while (k && !(k->head && k->kind == CONF_KEPT_ACL && strcmp(k->text->s, head) == 0))
+		k = k->next;
+	if (!k)
+		return false;
+	for (k = k->next; k && !k->head && k->kind == CONF_KEPT_ACL && *n < max; k = k->next)
+		if (net_of(k, &out[*n]))
+			(*n)++;
+	return true;
+}
+
+bool conf_acl_permits(const struct conf_acl_net *nets, unsigned n, const struct ip_addr *ip)
+{
+	if (ip->family != 4)
+		return false;
+	uint32_t addr = ip_addr_u32(ip);
+	for (unsigned i = 0; i < n; i++)
+		if (((addr ^ nets[i].addr) & ~nets[i].wildcard) == 0)
+			return nets[i].permit;
+	return false;
+}

@@ -21,4 +21,16 @@
 bool conf_acl_rule(const struct lex_line *line, bool extended,
 		   char canonical[static CONF_VALUE_TEXT], char reason[static CONF_REASON_TEXT]);
 
+/* A rule of a standard list, in host byte order; a bit of the wildcard that is set is ignored. */
+struct conf_acl_net {
+	bool permit;
+	uint32_t addr, wildcard;
+};
+/* The rules of a standard list, in order; false when there is no such list. At most `max` are
+ * written to `out`, the rest counts as denied. */
+bool conf_acl_nets(const struct conf *c, const char *name, struct conf_acl_net *out, unsigned max,
+		   unsigned *n);
+/* What the first rule that matches says; without one, no. */
+bool conf_acl_permits(const struct conf_acl_net *nets, unsigned n, const struct ip_addr *ip);
+
 #endif

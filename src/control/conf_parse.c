@@ -752,6 +752,15 @@ static void check_whole(struct parser *p)
 	if (c->n_radius == 0 && c->local_users[0] == '\0')
 		say(p, 0, CONF_WARNING,
 		    "neither primary_radius nor local_users is set: every login will be refused");
+	if (c->cli_access_list[0]) {
+		char head[64];
+		list_head(head, false, c->cli_access_list);
+		if (!find_head(c, head))
+			say(p, p->set_at[CONF_ID_cli_access_list], CONF_WARNING,
+			    "cli_access_list: there is no standard list %s: none but local "
+			    "connections are let in",
+			    c->cli_access_list);
+	}
 	if (c->idle_echo_timeout && c->echo_timeout && c->idle_echo_timeout <= c->echo_timeout)
 		say(p, p->set_at[CONF_ID_idle_echo_timeout], CONF_WARNING,
 		    "idle_echo_timeout is not above echo_timeout: silent sessions end unasked");
