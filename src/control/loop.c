@@ -219,6 +219,7 @@ static void reload(struct loop *l, nsec now)
 {
 	struct conf_bundle b;
 
+	log_sink_open(l->conf->log_file); /* logrotate's signal, whatever the file says */
 	if (!conf_bundle_load(&b, &heap, l->options.conf_path, &to_log)) {
 		log_sink_write(LOG_ERROR, 0, 0, "reload refused, nothing changed");
 		return;
