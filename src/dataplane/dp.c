@@ -96,8 +96,6 @@ static bool open_tun(struct dp *dp, const struct dp_start_conf *c, char *why, si
 		.addrs = c->tun_addrs,
 	};
 
-	/* Packets come one by one with their checksums left to us: io_tun.c cuts no segments. */
-	t.features.tun_tso = t.features.tun_uso = false;
 	dp->features = t.features;
 	return tun_open(&dp->tun, &t, why, why_n);
 }

@@ -4,12 +4,17 @@
 #include "dataplane/dp_fragment.h"
 #include "dataplane/dp_mss.h"
 
-enum { PPP_IP6_LOW = 0x57, LOOK_AHEAD = 4 };
+enum {
+	PPP_IP6_LOW = 0x57,
+	LOOK_AHEAD = 4,
+	DP_SEGMENT_MAX = 9216, /* to be fragmented; longer than any MTU that is in use */
+};
 
 /* What is known of one packet on its way. */
 struct packet {
 	struct span bytes; /* cut to the packet's own length */
 	struct dp_ip4 h4;
+	struct dp_super super;
 	uint32_t flow;
 	bool v6;
 };
@@ -42,12 +47,13 @@ static void run_flush(struct run *run, nsec now)
 	run->packets = run->bytes = 0;
 }
 
-static void run_add(struct run *run, struct dp_counters *c, size_t bytes, nsec now)
+static void run_add(struct run *run, struct dp_counters *c, uint64_t packets, uint64_t bytes,
+		    nsec now)
 {
 	if (run->counters != c)
 		run_flush(run, now);
 	run->counters = c;
-	run->packets++;
+	run->packets += packets;
 	run->bytes += bytes;
 }
 
@@ -176,6 +182,85 @@ static bool send_short(const struct dp_world *w, struct dp_down *d, const struct
 	return true;
 }
 
+/* ---- super-packets --------------------------------------------------------------------------- */
+
+/* Headers go into scratch, the payload stays where it is. */
+static void send_segments(struct dp_down *d, const struct dp_session *s, const struct packet *p,
+			  struct dp_cut *cut)
+{
+	struct wbuf out = wbuf_of(d->scratch, DP_SCRATCH);
+
+	out.n = d->scratch_used;
+	while (cut->payload.n) {
+		size_t at = out.n;
+		put_header(s, wbuf_room(&out, s->header_len), p->v6);
+		struct span payload = dp_cut_next(cut, &out);
+		d->tx[d->n_tx++] = (struct dp_tx){
+			.session = s,
+			.head = out.p + at,
+			.head_n = (uint16_t)(out.n - at),
+			.body = payload.p,
+			.body_n = (uint16_t)payload.n,
+			.flow = p->flow,
+		};
+	}
+	d->scratch_used = out.n;
+}
+
+/* Each segment is fragmented by itself. Seldom, so they are made whole first. */
+static bool send_segments_long(struct dp_down *d, const struct dp_session *s,
+			       const struct packet *p, struct dp_cut *cut)
+{
+	uint8_t room[DP_SEGMENT_MAX];
+
+	if (cut->head.n + cut->super.size > sizeof(room))
+		return false;
+	while (cut->payload.n) {
+		struct wbuf out = wbuf_of(room, sizeof(room));
+		struct packet segment = {.flow = p->flow};
+		wbuf_span(&out, dp_cut_next(cut, &out));
+		segment.bytes = wbuf_written(&out);
+		if (dp_ip4_decode(segment.bytes, &segment.h4) != DP_IP_OK ||
+		    !send_fragments(d, s, &segment))
+			return false;
+	}
+	return true;
+}
+
+static void send_super(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
+		       const struct packet *p, struct run *run)
+{
+	uint8_t *bytes = (uint8_t *)(uintptr_t)p->bytes.p; /* lent to us for writing */
+	struct dp_cut cut;
+	bool ok = true;
+
+	if (s->spec.mss && dp_mss_clamp(bytes, p->bytes.n, s->spec.mss))
+		counter_add(w->counters, C_MSS_CLAMPED, 1);
+	if (!dp_cut_start(&cut, p->bytes, &p->super)) {
+		drop(w, DROP_TUN_FORMAT);
+		return;
+	}
+	unsigned n = dp_cut_count(&cut);
+	uint64_t all_bytes = (uint64_t)n * cut.head.n + cut.payload.n;
+	size_t longest = cut.payload.n < cut.super.size ? cut.payload.n : cut.super.size;
+	bool is_long = cut.head.n + longest > s->spec.mru;
+	if (is_long && (p->v6 || p->h4.fragment & IP4_DF)) {
+		too_big(w, d, p, s->spec.mru);
+		return;
+	}
+	if (is_long)
+		ok = send_segments_long(d, s, p, &cut);
+	else if (n <= DP_TX_MAX - d->n_tx &&
+		 n * (s->header_len + cut.head.n) <= DP_SCRATCH - d->scratch_used)
+		send_segments(d, s, p, &cut);
+	else
+		ok = false;
+	if (ok)
+		run_add(run, s->counters, n, all_bytes, w->now);
+	else
+		drop(w, DROP_NO_MEMORY);
+}
+
 static void to_session(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
 		       struct dp_route_value route, const struct packet *p, struct run *run)
 {
@@ -191,8 +276,10 @@ static void to_session(const struct dp_world *w, struct dp_down *d, const struct
 		drop(w, DROP_PPP_NOT_OPEN);
 		return;
 	}
-	if (p->bytes.n > s->spec.mru ? send_long(w, d, s, p) : send_short(w, d, s, p))
-		run_add(run, s->counters, p->bytes.n, w->now);
+	if (p->super.size)
+		send_super(w, d, s, p, run);
+	else if (p->bytes.n > s->spec.mru ? send_long(w, d, s, p) : send_short(w, d, s, p))
+		run_add(run, s->counters, 1, p->bytes.n, w->now);
 }
 
 /* ---- reading packets ------------------------------------------------------------------------- */
@@ -251,6 +338,7 @@ static unsigned read_batch(const struct dp_world *w, const struct dp_packet *in,
 		struct packet *p = &packets[good];
 		const uint8_t *dst6;
 		p->v6 = is_v6(&in[i]);
+		p->super = in[i].super;
 		if (p->v6 && read6(p, span_of(in[i].p, in[i].n), &dst6)) {
 			routes[good++] = dp_route_find6_rcu(w->routes, dst6);
 		} else if (!p->v6 && read4(p, span_of(in[i].p, in[i].n))) {
@@ -267,7 +355,22 @@ static unsigned read_batch(const struct dp_world *w, const struct dp_packet *in,
 	return good;
 }
 
-void dp_down(const struct dp_world *w, struct dp_down *d, const struct dp_packet *in, unsigned n)
+/* How many packets from the first on have no more than DP_TX_MAX segments. */
+static unsigned fitting(const struct dp_packet *in, unsigned n)
+{
+	size_t segments = 0;
+	unsigned i = 0;
+
+	for (; i < n; i++) {
+		segments += in[i].super.size ? in[i].n / in[i].super.size + 1 : 1;
+		if (segments > DP_TX_MAX && i > 0)
+			break;
+	}
+	return i;
+}
+
+unsigned dp_down(const struct dp_world *w, struct dp_down *d, const struct dp_packet *in,
+		 unsigned n)
 {
 	struct packet packets[DP_BATCH];
 	struct dp_route_value routes[DP_BATCH];
@@ -278,9 +381,10 @@ void dp_down(const struct dp_world *w, struct dp_down *d, const struct dp_packet
 	LNS_ASSERT(n <= DP_BATCH);
 	d->n_tx = d->n_replies = 0;
 	d->scratch_used = 0;
+	n = fitting(in, n);
 	unsigned good = read_batch(w, in, n, packets, routes);
 	if (good == 0)
-		return;
+		return n;
 	for (unsigned i = 0; i < good; i++)
 		slots[i] = routes[i].slot;
 	dp_sessions_at_rcu(w->tables, slots, good, sessions);
@@ -291,4 +395,5 @@ void dp_down(const struct dp_world *w, struct dp_down *d, const struct dp_packet
 	}
 	run_end(w, &run);
 	dp_order(d->tx, d->n_tx, d->order);
+	return n;
 }

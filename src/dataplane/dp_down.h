@@ -1,20 +1,27 @@
 /*
  * dp_down.h - from the core to the LAC: longest-prefix map, record, MRU (fragmentation or ICMP,
- * RFC 791, RFC 1191), MSS clamp, prebuilt header. Pure; called by any worker for any session.
+ * RFC 791, RFC 1191), MSS clamp, prebuilt header; super-packets are cut. Pure; called by any worker
+ * for any session.
  */
 #ifndef LNS_DP_DOWN_H
 #define LNS_DP_DOWN_H
 
+#include "dataplane/dp_cut.h"
 #include "dataplane/dp_icmp.h"
 #include "dataplane/dp_order.h"
 #include "dataplane/dp_world.h"
 
-enum { DP_REPLIES_MAX = 32, DP_SCRATCH = 65536 };
+enum {
+	DP_REPLIES_MAX = 32,
+	/* Headers of DP_TX_MAX segments, or the fragments of the longest packet, and replies. */
+	DP_SCRATCH = DP_TX_MAX * (DP_HEADER_MAX + DP_CUT_HEAD_MAX) + DP_REPLIES_MAX * DP_ICMP_MAX,
+};
 
 /* A packet from the TUN device. The DP_HEADER_MAX bytes before p are free for our header. */
 struct dp_packet {
 	uint8_t *p;
 	size_t n;
+	struct dp_super super;
 };
 
 /* What a worker keeps between batches, and the result of one. */
@@ -29,7 +36,9 @@ struct dp_down {
 	uint8_t scratch[DP_SCRATCH];
 };
 
-/* n <= DP_BATCH. Packets and records stay in use until the batch was sent. */
-void dp_down(const struct dp_world *w, struct dp_down *d, const struct dp_packet *in, unsigned n);
+/* n <= DP_BATCH. Takes as many as surely fit into d, at least one, and returns how many. Packets
+ * and records stay in use until the batch was sent. */
+unsigned dp_down(const struct dp_world *w, struct dp_down *d, const struct dp_packet *in,
+		 unsigned n);
 
 #endif

@@ -12,6 +12,8 @@
 
 enum { FLOWS = 1024, PEERS = 1024, IX_BITS = 16 };
 
+_Static_assert(PEERS >= (int)DP_TX_MAX, "room for a peer of each packet");
+
 struct flow {
 	uint16_t round;
 	uint16_t len; /* of its last packet; 0 = not seen in this batch */

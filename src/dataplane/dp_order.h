@@ -16,7 +16,7 @@ struct dp_tx {
 	uint32_t flow; /* packets of one flow have one number; others may share it */
 };
 
-enum { DP_TX_MAX = 512 };
+enum { DP_TX_MAX = 1024 };
 
 static inline unsigned dp_tx_len(const struct dp_tx *t)
 {

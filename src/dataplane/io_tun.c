@@ -9,9 +9,12 @@
 
 enum {
 	BATCH = 128,
-	SLOT = 4096,
 	ROOM = 64, /* before a packet: our header, or the virtio-net header while reading */
-	PACKET_MAX = SLOT - ROOM,
+	PACKET_MAX = 65536,
+	/* Packets stand close together, the longest always fits behind the last. Enough for the
+	 * segments of one batch (DP_TX_MAX); what is read stays in the cache until it is sent. */
+	MEMORY = 512 * 1024,
+	GSO_UDP_L4 = 5, /* VIRTIO_NET_HDR_GSO_UDP_L4, newer than the oldest headers (Linux 6.2) */
 };
 
 _Static_assert(ROOM >= (int)DP_HEADER_MAX && ROOM >= (int)IO_TUN_VNET_HEADER, "for either header");
@@ -22,7 +25,7 @@ struct io_tun {
 	struct counters *counters;
 	int fd;
 	struct io_features features;
-	uint8_t *memory; /* BATCH slots */
+	uint8_t *memory; /* MEMORY bytes */
 	struct dp_packet packets[BATCH];
 };
 
@@ -30,11 +33,11 @@ struct io_tun *io_tun_open(const struct alloc *a, struct counters *counters, int
 			   struct io_features features)
 {
 	struct io_tun *t = alloc_get(a, sizeof(*t));
-	uint8_t *memory = alloc_get(a, BATCH * SLOT);
+	uint8_t *memory = alloc_get(a, MEMORY);
 
 	if (!t || !memory) {
 		alloc_put(a, t, sizeof(*t));
-		alloc_put(a, memory, BATCH * SLOT);
+		alloc_put(a, memory, MEMORY);
 		return NULL;
 	}
 	t->alloc = a;
@@ -50,7 +53,7 @@ void io_tun_close(struct io_tun *t)
 	if (!t)
 		return;
 	close(t->fd);
-	alloc_put(t->alloc, t->memory, BATCH * SLOT);
+	alloc_put(t->alloc, t->memory, MEMORY);
 	alloc_put(t->alloc, t, sizeof(*t));
 }
 
@@ -76,29 +79,41 @@ static struct vnet vnet_decode(const uint8_t *bytes)
 	return (struct vnet){h.flags, h.gso_type, h.gso_size, h.csum_start, h.csum_offset};
 }
 
-/* Packets of veth devices and local senders come with checksums that hardware would finish. */
+/* Only what open() asked for comes, and always with an unfinished checksum. */
+static bool describe_super(struct dp_packet *p, const struct vnet *v)
+{
+	uint8_t type = v->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
+
+	p->super = (struct dp_super){
+		.size = v->gso_size, .l4 = v->csum_start, .udp = type == GSO_UDP_L4};
+	return v->gso_size && v->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM &&
+	       (p->super.udp || type == VIRTIO_NET_HDR_GSO_TCPV4 ||
+		type == VIRTIO_NET_HDR_GSO_TCPV6);
+}
+
+/* Packets of veth devices and local senders come with checksums that hardware would finish; those
+ * of super-packets are left to cutting. */
 static bool finish(struct dp_packet *p, const struct vnet *v)
 {
 	if (v->gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		return false;
+		return describe_super(p, v);
 	return !(v->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ||
 	       dp_checksum_finish(p->p, p->n, v->csum_start, v->csum_offset);
 }
 
-/* Reads one packet into slot i; false: nothing there. *good: it is one to forward. */
-static bool read_one(struct io_tun *t, unsigned i, bool *good)
+/* Reads one packet to p; false: nothing there. *good: it is one to forward. */
+static bool read_one(struct io_tun *t, uint8_t *p, struct dp_packet *out, bool *good)
 {
 	size_t header = t->features.tun_vnet ? IO_TUN_VNET_HEADER : 0;
-	uint8_t *p = t->memory + (size_t)i * SLOT + ROOM;
 	ssize_t n = read(t->fd, p - header, PACKET_MAX + header);
 
 	if (n <= 0)
 		return false;
 	*good = (size_t)n > header;
-	t->packets[i] = (struct dp_packet){.p = p, .n = (size_t)n - (*good ? header : 0)};
+	*out = (struct dp_packet){.p = p, .n = (size_t)n - (*good ? header : 0)};
 	if (*good && header) {
 		struct vnet v = vnet_decode(p - header);
-		*good = finish(&t->packets[i], &v);
+		*good = finish(out, &v);
 	}
 	if (!*good)
 		counter_drop(t->counters, DROP_TUN_FORMAT, 1);
@@ -107,11 +122,16 @@ static bool read_one(struct io_tun *t, unsigned i, bool *good)
 
 unsigned io_tun_read(struct io_tun *t)
 {
+	size_t used = 0;
 	unsigned n = 0;
 	bool good;
 
-	for (unsigned reads = 0; reads < BATCH && read_one(t, n, &good); reads++)
-		n += good;
+	for (unsigned reads = 0; reads < BATCH && used + ROOM + PACKET_MAX <= MEMORY; reads++) {
+		if (!read_one(t, t->memory + used + ROOM, &t->packets[n], &good))
+			break;
+		if (good)
+			used += (ROOM + t->packets[n++].n + ROOM - 1) / ROOM * ROOM;
+	}
 	return n;
 }
 

@@ -35,7 +35,7 @@ static unsigned offload_flags(const struct io_features *f)
 	if (f->tun_vnet)
 		flags |= TUN_F_CSUM;
 	if (f->tun_tso)
-		flags |= TUN_F_TSO4 | TUN_F_TSO6;
+		flags |= TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
 	if (f->tun_uso)
 		flags |= OFFLOAD_USO4 | OFFLOAD_USO6;
 	return flags;

@@ -137,6 +137,16 @@ static void send_down(struct worker *w, const struct dp_down *d)
 		io_udp_flush(w->udp[i]);
 }
 
+static void take_tun_batch(struct worker *w, const struct dp_packet *in, unsigned n)
+{
+	for (unsigned done = 0; done < n;) {
+		done += dp_down(&w->world, &w->down, in + done, n - done);
+		send_down(w, &w->down);
+		for (unsigned i = 0; i < w->down.n_replies; i++)
+			io_tun_write(w->tun, w->down.replies[i]);
+	}
+}
+
 bool worker_receive_tun(struct worker *w)
 {
 	bool any = false;
@@ -146,10 +156,7 @@ bool worker_receive_tun(struct worker *w)
 		if (n == 0)
 			break;
 		any = true;
-		dp_down(&w->world, &w->down, io_tun_packets(w->tun), n);
-		send_down(w, &w->down);
-		for (unsigned i = 0; i < w->down.n_replies; i++)
-			io_tun_write(w->tun, w->down.replies[i]);
+		take_tun_batch(w, io_tun_packets(w->tun), n);
 	}
 	return any;
 }

@@ -1,6 +1,7 @@
 /*
  * Whole forwarding toward the LAC. Input: a byte of switches, two bytes of MRU, then packets, each
- * behind two bytes of its length. What comes out is sound: within bounds, no longer than the MRU
+ * behind two bytes of its length and, when switch 8 is on, two bytes of segment size (0: no
+ * super-packet) and one of where its transport header starts (the highest bit: UDP). What comes out is sound: within bounds, no longer than the MRU
  * allows, in an order that is a permutation.
  */
 #include "base/panic.h"
@@ -78,7 +79,8 @@ static void check(const struct dp_down *d)
 		LNS_ASSERT(!seen[d->order[i]]);
 		seen[d->order[i]] = true;
 		LNS_ASSERT(dp_tx_len(t) <= t->session->spec.mru + t->session->header_len);
-		LNS_ASSERT(memcmp(t->body, t->session->header, t->session->header_len - 1u) == 0);
+		LNS_ASSERT(memcmp(t->head_n ? t->head : t->body, t->session->header,
+				  t->session->header_len - 1u) == 0);
 	}
 	for (unsigned i = 0; i < d->n_replies; i++) {
 		struct dp_ip4 h;
@@ -100,15 +102,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	publish(w, switches, span_u16(&in));
 	while (in.n && count < PACKETS) {
 		size_t len = span_u16(&in);
+		struct dp_super super = {.size = 0};
+		if (switches & 8) {
+			super.size = span_u16(&in);
+			super.l4 = span_u8(&in);
+			super.udp = super.l4 & 0x80;
+			super.l4 &= 0x7F;
+		}
 		struct span p = span_sub(&in, len > in.n ? in.n : len);
 		memory[count] = malloc(ROOM + p.n); /* its end is watched */
 		if (p.n)
 			memcpy(memory[count] + ROOM, p.p, p.n);
-		packets[count] = (struct dp_packet){.p = memory[count] + ROOM, .n = p.n};
+		packets[count] =
+			(struct dp_packet){.p = memory[count] + ROOM, .n = p.n, .super = super};
 		count++;
 	}
-	dp_down(&w->world, &w->down, packets, count);
-	check(&w->down);
+	for (unsigned done = 0; done < count;) {
+		done += dp_down(&w->world, &w->down, packets + done, count - done);
+		check(&w->down);
+	}
 	while (count)
 		free(memory[--count]);
 	return 0;
