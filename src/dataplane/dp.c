@@ -129,6 +129,7 @@ static bool open_queues(struct dp *dp)
 		if (!w->tun)
 			return false;
 		dp->tun.n--; /* the descriptor is the queue's now */
+		worker_rx_init(w, dp->features);
 	}
 	return true;
 }

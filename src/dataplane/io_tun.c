@@ -14,6 +14,8 @@ enum {
 	/* Packets stand close together, the longest always fits behind the last. Enough for the
 	 * segments of one batch (DP_TX_MAX); what is read stays in the cache until it is sent. */
 	MEMORY = 512 * 1024,
+	TCP_CHECKSUM_AT = 16,
+	UDP_CHECKSUM_AT = 6,
 	GSO_UDP_L4 = 5, /* VIRTIO_NET_HDR_GSO_UDP_L4, newer than the oldest headers (Linux 6.2) */
 };
 
@@ -142,15 +144,41 @@ const struct dp_packet *io_tun_packets(const struct io_tun *t)
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+static struct virtio_net_hdr vnet_of(const struct dp_merged *m)
+{
+	const struct dp_super *super = &m->super;
+
+	if (!super->size)
+		return (struct virtio_net_hdr){.flags = 0};
+	return (struct virtio_net_hdr){
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = super->udp ? GSO_UDP_L4 : VIRTIO_NET_HDR_GSO_TCPV4,
+		.hdr_len = (uint16_t)m->head.n,
+		.gso_size = super->size,
+		.csum_start = super->l4,
+		.csum_offset = super->udp ? UDP_CHECKSUM_AT : TCP_CHECKSUM_AT,
+	};
+}
+
+void io_tun_write_merged(struct io_tun *t, const struct dp_merged *m)
+{
+	struct virtio_net_hdr vnet = vnet_of(m);
+	struct iovec iov[2 + DP_MERGE_SEGMENTS];
+	unsigned n = 0;
+
+	LNS_ASSERT(m->n_payload <= DP_MERGE_SEGMENTS);
+	if (t->features.tun_vnet)
+		iov[n++] = (struct iovec){&vnet, sizeof(vnet)};
+	iov[n++] = (struct iovec){(void *)(uintptr_t)m->head.p, m->head.n};
+	for (unsigned i = 0; i < m->n_payload; i++)
+		iov[n++] = (struct iovec){(void *)(uintptr_t)m->payload[i].p, m->payload[i].n};
+	if (writev(t->fd, iov, (int)n) < 0)
+		counter_drop(t->counters, DROP_TUN_SEND, m->packets);
+}
+
 void io_tun_write(struct io_tun *t, struct span packet)
 {
-	static const uint8_t no_offload[IO_TUN_VNET_HEADER];
-	struct iovec iov[2] = {
-		{(void *)(uintptr_t)no_offload, sizeof(no_offload)},
-		{(void *)(uintptr_t)packet.p, packet.n},
-	};
-	bool vnet = t->features.tun_vnet;
+	struct dp_merged one = {.head = packet, .packets = 1};
 
-	if ((vnet ? writev(t->fd, iov, 2) : write(t->fd, packet.p, packet.n)) < 0)
-		counter_drop(t->counters, DROP_TUN_SEND, 1);
+	io_tun_write_merged(t, &one);
 }

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/counters.h"
 #include "dataplane/dp_down.h"
+#include "dataplane/dp_merge.h"
 #include "dataplane/io_backend.h"
 
 enum { IO_TUN_VNET_HEADER = 10 }; /* struct virtio_net_hdr, without the buffer count */
@@ -25,5 +26,7 @@ unsigned io_tun_read(struct io_tun *t);
 const struct dp_packet *io_tun_packets(const struct io_tun *t);
 /* Writes one packet to the kernel. Refused ones are counted. */
 void io_tun_write(struct io_tun *t, struct span packet);
+/* The same for what dp_merge made; a super-packet only if the device has the feature. */
+void io_tun_write_merged(struct io_tun *t, const struct dp_merged *m);
 
 #endif

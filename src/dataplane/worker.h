@@ -10,6 +10,7 @@
 
 #include "dataplane/dp.h"
 #include "dataplane/dp_down.h"
+#include "dataplane/dp_merge.h"
 #include "dataplane/dp_up.h"
 #include "dataplane/io_tun.h"
 #include "dataplane/io_udp.h"
@@ -64,6 +65,7 @@ struct worker {
 	struct dp_world world;
 	struct dp_down down;
 	struct dp_up_result up[DP_BATCH];
+	struct dp_merge merge;
 };
 
 /* worker.c: life. Sockets, queue and common are set by the caller; the shards are made here. */
@@ -75,7 +77,8 @@ void worker_join(struct worker *w);
 /* worker_env.c: the world as the shards of this worker see it. */
 void worker_env_init(struct worker *w);
 
-/* worker_rx.c: packets. Each returns whether there was any. */
+/* worker_rx.c: packets. worker_rx_init() once, with the TUN queue there; each other one returns whether there was any. */
+void worker_rx_init(struct worker *w, struct io_features features);
 bool worker_receive(struct worker *w, struct io_udp *u);
 bool worker_receive_tun(struct worker *w);
 bool worker_receive_mail(struct worker *w);

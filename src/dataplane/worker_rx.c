@@ -98,7 +98,26 @@ static void take_batch(struct worker *w, const struct dp_datagram *in, unsigned 
 			take_early(w, in[i].path, &w->up[i], &early);
 	for (unsigned i = 0; i < n; i++)
 		if (w->up[i].verdict == DP_UP_FORWARD)
-			io_tun_write(w->tun, span_of(w->up[i].p, w->up[i].n));
+			dp_merge_add(&w->merge, span_of(w->up[i].p, w->up[i].n));
+}
+
+static void write_merged(void *ctx, const struct dp_merged *m)
+{
+	struct worker *w = ctx;
+
+	io_tun_write_merged(w->tun, m);
+}
+
+void worker_rx_init(struct worker *w, struct io_features features)
+{
+	struct dp_merge_env env = {
+		.ctx = w,
+		.write = write_merged,
+		.tcp = features.tun_tso,
+		.udp = features.tun_uso,
+	};
+
+	dp_merge_init(&w->merge, &env);
 }
 
 bool worker_receive(struct worker *w, struct io_udp *u)
@@ -113,6 +132,7 @@ bool worker_receive(struct worker *w, struct io_udp *u)
 		any = true;
 		for (unsigned done = 0; done < n; done += DP_BATCH)
 			take_batch(w, in + done, n - done < DP_BATCH ? n - done : DP_BATCH);
+		dp_merge_flush(&w->merge);
 	}
 	return any;
 }
