@@ -300,6 +300,29 @@ static void a_peer_may_restart_with_the_same_bytes(void **state)
 	assert_int_equal(tunnel_shard_count(rig->shard), 1);
 }
 
+static void a_restart_is_told_from_its_copies_in_any_crowd(void **state)
+{
+	(void)state;
+	enum { CROWD = 40 };
+
+	tunnel_up();
+	rig_pass_ms(rig, 5000);
+	peer_ns = peer_nr = 0;
+	sccrq();
+	for (uint16_t i = 1; i <= CROWD; i++) {
+		peer_ns = peer_nr = 0;
+		rig_sccrq(&out, (uint16_t)(PEER_TID + i));
+		talk();
+		assert_reply(L2TP_SCCRP);
+		tid = l2tp_msg_u16(&got.m, L2TP_AVP_ASSIGNED_TUNNEL_ID);
+		rig_begin(&out, tid, 0, L2TP_SCCCN);
+		talk();
+		rig_sccrq(&out, PEER_TID);
+		rig_rx(rig, &out, 0, 0);
+		assert_int_equal(tunnel_shard_count(rig->shard), 2 + i);
+	}
+}
+
 static void a_slow_copy_of_the_sccrq_opens_nothing(void **state)
 {
 	(void)state;
@@ -1209,6 +1232,7 @@ int main(void)
 		SHARD_TEST(a_peer_that_restarted_gets_a_new_tunnel),
 		SHARD_TEST(a_peer_may_restart_with_the_same_bytes),
 		SHARD_TEST(a_slow_copy_of_the_sccrq_opens_nothing),
+		SHARD_TEST(a_restart_is_told_from_its_copies_in_any_crowd),
 		SHARD_TEST(a_peer_may_have_many_tunnels),
 		SHARD_TEST(a_bad_sccrq_leaves_no_state),
 		SHARD_TEST(an_sccrq_flood_meets_its_limits),
