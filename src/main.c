@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,6 +190,12 @@ int main(int argc, char **argv)
 	struct options o = {.loop = {.conf_path = CONF_CLASSIC_PATH}};
 	struct tally tally = {0};
 	const struct file_report report = {.ctx = &tally, .say = say_line};
+
+	/* A reload asked for while the program starts waits for the loop instead of ending it. */
+	sigset_t hup;
+	sigemptyset(&hup);
+	sigaddset(&hup, SIGHUP);
+	sigprocmask(SIG_BLOCK, &hup, NULL);
 
 	parse_options(argc, argv, &o);
 	struct conf *conf = conf_file_load(&heap, o.loop.conf_path, &report);

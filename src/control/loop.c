@@ -27,7 +27,7 @@
 enum {
 	EVENTS_PER_TURN = 64,
 	MESSAGES_PER_TURN = 4096, /* then time, RADIUS and requests get their turn */
-	LEAVE_LIMIT_S = 10,	  /* longest wait for peers and RADIUS when the service ends */
+	LEAVE_LIMIT_S = 9,	  /* longest wait for peers and RADIUS when the service ends */
 	RATES_EVERY_S = 1,
 };
 
