@@ -10,7 +10,7 @@
  *	S -> T	HANGUP
  *	T -> C	TUNNEL_STATE TUNNEL_INFO
  *	S -> C	SESSION_NEW AUTH_REQ SESSION_UP SESSION_GONE SESSION_INFO
- *	C -> S	AUTH_REPLY DROP_SESSION SESSION_QUERY
+ *	C -> S	AUTH_REPLY DROP_SESSION SESSION_CHANGE SESSION_QUERY
  *	C -> T	DROP_TUNNEL TUNNEL_QUERY SHUTDOWN
  *	worker -> worker  L2TP_CONTROL PPP_FRAME (packets that reached a worker not their owner)
  */
@@ -38,6 +38,7 @@ enum msg_kind {
 	MSG_SESSION_QUERY,
 	MSG_SESSION_INFO,
 	MSG_DROP_SESSION,
+	MSG_SESSION_CHANGE,
 	MSG_DROP_TUNNEL,
 	MSG_SHUTDOWN,
 	MSG_L2TP_CONTROL,
@@ -221,6 +222,15 @@ struct msg_drop_session {
 	struct msg msg;
 	struct sess_key key;
 	struct end_reason reason;
+};
+
+/* C -> S: limits of a session that is up, by a CoA-Request. */
+struct msg_session_change {
+	struct msg msg;
+	struct sess_key key;
+	bool has_session_timeout, has_idle_timeout;
+	uint32_t session_left_s; /* from now on; 0 = no limit */
+	uint32_t idle_timeout_s; /* 0 = none */
 };
 
 /* C -> T: StopCCN with this Result Code. */

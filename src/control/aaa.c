@@ -286,10 +286,12 @@ static void ask_local(struct core *c, struct core_session *s, const struct msg_a
 
 static void decide(struct core *c, struct core_session *s, const struct msg_auth_req *m, nsec now)
 {
-	if (c->conf->n_radius > 0 && c->conf->radius_secret[0] == '\0') {
+	bool radius = c->conf->n_radius > 0 || c->conf->radius_servers[0] != '\0';
+
+	if (radius && rad_client_servers(c->radius) == 0) {
 		core_log(c, LOG_ERROR, s, "a RADIUS server is set but radius_secret is not");
 		refuse_with(c, s, TERM_NAS_ERROR, "radius_secret is not set");
-	} else if (c->conf->n_radius > 0) {
+	} else if (radius) {
 		s->local_user = false;
 		if (!aaa_radius_ask(c, s, m, now))
 			refuse_with(c, s, TERM_NAS_ERROR, "too many RADIUS requests outstanding");
@@ -340,7 +342,6 @@ void aaa_request(struct core *c, struct core_session *s, const struct msg_auth_r
 		return;
 	}
 	s->asked_again = m->reauth && s->authenticated;
-	if (s->unique_id == 0)
-		s->unique_id = ++c->unique_id ? c->unique_id : ++c->unique_id;
+	core_session_number(c, s);
 	decide(c, s, m, now);
 }

@@ -5,9 +5,11 @@
 
 #include "base/crypto.h"
 #include "base/panic.h"
+#include "control/conf_radius.h"
 
 enum {
 	ATTRS_MAX = 2048,
+	AUTH_PORT = 1812,
 	SOCKETS_DEFAULT = 1024, /* 262,144 requests outstanding at one server */
 	NAS_PORT_TYPE_VIRTUAL = 5,
 	SERVICE_TYPE_FRAMED = 2,
@@ -34,6 +36,33 @@ static uint16_t sockets_of(const struct conf *conf)
 	return (uint16_t)(n < SOCKETS_DEFAULT ? n : (uint32_t)SOCKETS_DEFAULT);
 }
 
+/* One without a secret cannot be asked; aaa.c says so. */
+static void add_server(struct rad_client_conf *out, const struct sock_addr *at, struct span secret,
+		       const struct conf *conf)
+{
+	if (secret.n == 0 || out->n_servers == RAD_SERVERS_MAX)
+		return;
+	struct rad_server_conf *s = &out->servers[out->n_servers++];
+	s->addr[RAD_AUTH] = s->addr[RAD_ACCT] = *at;
+	s->addr[RAD_ACCT].port++;
+	s->need_message_authenticator = conf->radius_require_message_authenticator;
+	LNS_ASSERT(secret.n < sizeof(s->secret));
+	span_bytes(&secret, s->secret, secret.n);
+}
+
+static void add_listed(struct rad_client_conf *out, const struct conf *conf)
+{
+	const char *at = conf->radius_servers;
+	struct conf_radius_item item;
+
+	while (conf_radius_next(&at, &item)) {
+		struct sock_addr server = {.ip = item.net.addr,
+					   .port = item.port ? item.port : AUTH_PORT};
+		add_server(out, &server,
+			   item.secret.p ? item.secret : span_str(conf->radius_secret), conf);
+	}
+}
+
 void aaa_radius_conf(const struct core *c, struct rad_client_conf *out)
 {
 	const struct conf *conf = c->conf;
@@ -47,15 +76,9 @@ void aaa_radius_conf(const struct core *c, struct rad_client_conf *out)
 		.idle_ms = 10000,
 		.window = conf->radius_window,
 	};
-	if (conf->radius_secret[0] == '\0')
-		return;
-	for (unsigned i = 0; i < conf->n_radius; i++) {
-		struct rad_server_conf *s = &out->servers[out->n_servers++];
-		s->addr[RAD_AUTH] = s->addr[RAD_ACCT] = conf->radius[i];
-		s->addr[RAD_ACCT].port++;
-		s->need_message_authenticator = conf->radius_require_message_authenticator;
-		snprintf(s->secret, sizeof(s->secret), "%s", conf->radius_secret);
-	}
+	for (unsigned i = 0; i < conf->n_radius; i++)
+		add_server(out, &conf->radius[i], span_str(conf->radius_secret), conf);
+	add_listed(out, conf);
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -121,25 +144,40 @@ void aaa_radius_put_nas(const struct core *c, const struct core_session *s, stru
 			span_of(c->conf->hostname, strnlen(c->conf->hostname, RAD_VALUE_MAX)));
 }
 
+const char *aaa_session_id(const struct core_session *s, char buf[static AAA_SESSION_ID])
+{
+	snprintf(buf, AAA_SESSION_ID, "%08" PRIX32 "%08" PRIX32, s->unique_id,
+		 (uint32_t)s->opened_wall_s);
+	return buf;
+}
+
+uint32_t aaa_nas_port(const struct core_session *s)
+{
+	return (uint32_t)s->key.tid << 16 | s->key.sid;
+}
+
+const char *aaa_port_id(const struct core_session *s, char buf[static AAA_PORT_ID])
+{
+	snprintf(buf, AAA_PORT_ID, "%u/%u", s->key.tid, s->key.sid);
+	return buf;
+}
+
 static void put_port(const struct core_session *s, struct wbuf *w)
 {
-	char text[32];
+	char text[AAA_PORT_ID];
 
 	/* Session ids repeat from tunnel to tunnel; servers that count logins by NAS-Port need
 	 * one number per session. */
-	rad_put_u32(w, RAD_NAS_PORT, (uint32_t)s->key.tid << 16 | s->key.sid);
+	rad_put_u32(w, RAD_NAS_PORT, aaa_nas_port(s));
 	rad_put_u32(w, RAD_NAS_PORT_TYPE, NAS_PORT_TYPE_VIRTUAL);
-	snprintf(text, sizeof(text), "%u/%u", s->key.tid, s->key.sid);
-	rad_put_text(w, RAD_NAS_PORT_ID, text);
+	rad_put_text(w, RAD_NAS_PORT_ID, aaa_port_id(s, text));
 }
 
 void aaa_radius_put_session(const struct core *c, const struct core_session *s, struct wbuf *w)
 {
-	char id[17];
+	char id[AAA_SESSION_ID];
 
-	snprintf(id, sizeof(id), "%08" PRIX32 "%08" PRIX32, s->unique_id,
-		 (uint32_t)s->opened_wall_s);
-	rad_put_text(w, RAD_ACCT_SESSION_ID, id);
+	rad_put_text(w, RAD_ACCT_SESSION_ID, aaa_session_id(s, id));
 	aaa_radius_put_nas(c, s, w);
 	put_port(s, w);
 	rad_put_u32(w, RAD_SERVICE_TYPE, SERVICE_TYPE_FRAMED);

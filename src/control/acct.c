@@ -129,6 +129,12 @@ void acct_up(struct core *c, struct core_session *s, nsec now)
 	interim_start(c, s, now);
 }
 
+void acct_interval_changed(struct core *c, struct core_session *s, nsec now)
+{
+	if (s->counted && is_on(c))
+		interim_start(c, s, now);
+}
+
 void acct_interim_due(struct core *c, struct core_session *s, nsec now)
 {
 	uint8_t attrs[ATTRS_MAX];

@@ -5,6 +5,7 @@
 #include "base/crypto.h"
 #include "base/panic.h"
 #include "control/lexer.h"
+#include "control/conf_radius.h"
 
 const struct conf_var conf_vars[CONF_VARS] = {
 #define YES true
@@ -171,6 +172,16 @@ static const char *check_hostnames(const char *v)
 		       : "not a list of up to 5 names of up to 63 characters";
 }
 
+static const char *check_radius_servers(const char *v)
+{
+	return conf_radius_fault(v, false);
+}
+
+static const char *check_dae_clients(const char *v)
+{
+	return conf_radius_fault(v, true);
+}
+
 static const char *check_guests(const char *v)
 {
 	char list[CONF_GUESTS_MAX][CONF_GUEST_NAME];
@@ -226,6 +237,8 @@ static const struct {
 	{CONF_ID_radius_authtypes, check_authtypes},
 	{CONF_ID_bind_multi_address, check_bind_multi},
 	{CONF_ID_multi_hostname, check_hostnames},
+	{CONF_ID_radius_servers, check_radius_servers},
+	{CONF_ID_radius_dae_clients, check_dae_clients},
 	{CONF_ID_guest_account, check_guests},
 	{CONF_ID_steering, check_steering},
 	{CONF_ID_io_backend, check_io_backend},

@@ -328,6 +328,7 @@ struct core *core_new(const struct core_env *env, const struct conf *conf, struc
 	c->users = users;
 	hmap_init(&c->sessions_by_key, env->alloc);
 	hmap_init(&c->sessions_by_ip, env->alloc);
+	hmap_init(&c->sessions_by_id, env->alloc);
 	hmap_init(&c->users_by_name, env->alloc);
 	hmap_init(&c->prefixes, env->alloc);
 	hmap_init(&c->queries, env->alloc);
@@ -340,6 +341,7 @@ struct core *core_new(const struct core_env *env, const struct conf *conf, struc
 		alloc_put(env->alloc, c, sizeof(*c));
 		return NULL;
 	}
+	core_dae_conf(c);
 	acct_service(c, now);
 	return c;
 }
@@ -356,10 +358,12 @@ void core_free(struct core *c)
 	rad_client_free(c->radius);
 	hmap_fini(&c->sessions_by_key);
 	hmap_fini(&c->sessions_by_ip);
+	hmap_fini(&c->sessions_by_id);
 	hmap_fini(&c->users_by_name);
 	hmap_fini(&c->prefixes);
 	hmap_fini(&c->queries);
 	const struct alloc *a = c->env.alloc;
+	mem_wipe(c, sizeof(*c)); /* secrets */
 	alloc_put(a, c, sizeof(*c));
 }
 
@@ -372,6 +376,7 @@ void core_conf(struct core *c, const struct conf *conf, const struct local_users
 	aaa_radius_conf(c, &radius);
 	rad_client_conf(c->radius, &radius, now);
 	mem_wipe(&radius, sizeof(radius));
+	core_dae_conf(c);
 	acct_service(c, now);
 }
 

@@ -11,6 +11,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "base/msg.h"
+#include "base/wbuf.h"
 #include "control/conf.h"
 #include "dataplane/dp_route.h"
 #include "dataplane/dp_table.h"
@@ -53,6 +54,9 @@ void core_msg(struct core *c, unsigned from_worker, const struct msg *m, nsec no
 /* A datagram arrived on RADIUS client socket `sock`. */
 void core_radius_rx(struct core *c, unsigned sock, const struct sock_addr *from, struct span data,
 		    nsec now);
+/* A Disconnect or CoA request arrived. True: *reply holds the answer to send back. */
+bool core_dae_rx(struct core *c, const struct sock_addr *from, struct span datagram,
+		 struct wbuf *reply, nsec now);
 /* Handles what is due; returns when to call again. */
 nsec core_turn(struct core *c, nsec now);
 /* True while RADIUS requests or sessions remain: a drain is not complete. */

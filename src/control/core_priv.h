@@ -10,6 +10,7 @@
  *	core_query.c	questions to workers
  *	aaa.c		a login: who asks whom, what is granted, who has to go
  *	aaa_radius.c	the same as RADIUS attributes and answers
+ *	core_dae.c	Disconnect and CoA requests
  *	acct.c		accounting records of a session's life
  */
 #ifndef LNS_CORE_PRIV_H
@@ -23,6 +24,7 @@
 #include "control/local_users.h"
 #include "radius/rad_accept.h"
 #include "radius/rad_client.h"
+#include "radius/rad_dae.h"
 
 enum { CORE_MEMOS = 32, CORE_TIDS = 65536, CORE_LOG_TEXT = 400, CORE_USER_TEXT = 80 };
 
@@ -54,7 +56,7 @@ struct core_session {
 	struct sess_key key;
 	uint32_t slot;
 	uint64_t serial; /* order of arrival, never repeated */
-	struct hmap_node by_key, by_ip;
+	struct hmap_node by_key, by_ip, by_id;
 	struct list_head by_age, of_user;
 	struct wheel_timer interim;
 	struct core_user *user;	   /* NULL until the peer gave a name */
@@ -76,6 +78,7 @@ struct core_session {
 	uint8_t n_routes;    /* Framed-Routes */
 	uint8_t n_installed; /* entries of `routes` in all */
 	bool authenticated, up, dying;
+	bool has_id;	   /* found by Acct-Session-Id */
 	bool ip_owned;	   /* found by address; false when a newer session took it */
 	bool ip_from_pool; /* assigned by us */
 	bool ip_claimed;   /* the pool must get it back */
@@ -101,6 +104,24 @@ struct core_memo {
 	bool of_user;		     /* which list it walks */
 };
 
+enum { CORE_DAE_CLIENTS = 32, CORE_DAE_DONE = 256 };
+
+/* Who may send Disconnect and CoA requests. */
+struct core_dae_client {
+	struct ip_prefix net;
+	uint8_t secret_n;
+	uint8_t secret[LNS_SECRET_MAX];
+};
+
+/* A request that was answered. */
+struct core_dae_done {
+	bool used;
+	uint8_t id;
+	uint16_t error; /* enum rad_error_cause of the answer */
+	struct ip_addr from;
+	uint8_t authenticator[RAD_AUTHENTICATOR];
+};
+
 struct core {
 	struct core_env env;
 	const struct conf *conf;
@@ -108,7 +129,7 @@ struct core {
 	struct ippool *pool;
 	struct rad_client *radius;
 
-	struct hmap sessions_by_key, sessions_by_ip, users_by_name, prefixes;
+	struct hmap sessions_by_key, sessions_by_ip, sessions_by_id, users_by_name, prefixes;
 	struct list_head sessions; /* by age */
 	uint64_t serial, hash_seed;
 	uint32_t n_authenticated, n_up, n_tunnels;
@@ -122,6 +143,10 @@ struct core {
 	struct list_head queries_by_age;
 	uint64_t query_cookie;
 	struct wheel wheel; /* interim records */
+
+	unsigned n_dae_clients, next_dae_done;
+	struct core_dae_client dae_clients[CORE_DAE_CLIENTS];
+	struct core_dae_done dae_done[CORE_DAE_DONE]; /* a ring of the newest */
 
 	bool accounting;      /* Accounting-On was sent */
 	bool accounting_ends; /* Accounting-Off is due */
@@ -155,6 +180,10 @@ bool core_session_name(struct core *c, struct core_session *s, struct span name)
 /* Makes it the one that is found by its address. */
 bool core_session_own_ip(struct core *c, struct core_session *s);
 void core_session_disown_ip(struct core *c, struct core_session *s);
+/* Gives it its Acct-Session-Id, once. */
+void core_session_number(struct core *c, struct core_session *s);
+/* By the text of an Acct-Session-Id; NULL when there is none. */
+struct core_session *core_session_by_id(const struct core *c, struct span id);
 struct span core_session_user(const struct core_session *s);
 
 /* core_tunnel.c */
@@ -195,6 +224,11 @@ void aaa_radius_conf(const struct core *c, struct rad_client_conf *out);
 /* True when the request is under way. */
 bool aaa_radius_ask(struct core *c, struct core_session *s, const struct msg_auth_req *m, nsec now);
 void aaa_radius_answer(struct core *c, const struct rad_answer *a, nsec now);
+enum { AAA_SESSION_ID = 17, AAA_PORT_ID = 16 }; /* with the NUL */
+/* Acct-Session-Id, NAS-Port and NAS-Port-Id as every request tells them. The texts return buf. */
+const char *aaa_session_id(const struct core_session *s, char buf[static AAA_SESSION_ID]);
+uint32_t aaa_nas_port(const struct core_session *s);
+const char *aaa_port_id(const struct core_session *s, char buf[static AAA_PORT_ID]);
 /* Who we are; `s` may be NULL. */
 void aaa_radius_put_nas(const struct core *c, const struct core_session *s, struct wbuf *w);
 /* What every request says about the session, Access and Accounting alike. */
@@ -208,6 +242,12 @@ void acct_end_turn(struct core *c, nsec now);
 void acct_up(struct core *c, struct core_session *s, nsec now);
 void acct_gone(struct core *c, struct core_session *s, const struct msg_session_gone *m, nsec now);
 void acct_interim_due(struct core *c, struct core_session *s, nsec now);
+/* Acct-Interim-Interval of a session that is up was changed. */
+void acct_interval_changed(struct core *c, struct core_session *s, nsec now);
 void acct_answer(struct core *c, const struct rad_answer *a, nsec now);
+
+/* core_dae.c */
+/* Who may ask, from the configuration. */
+void core_dae_conf(struct core *c);
 
 #endif

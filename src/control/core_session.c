@@ -159,6 +159,51 @@ void core_session_disown_ip(struct core *c, struct core_session *s)
 	s->ip_owned = false;
 }
 
+/* ---- numbers -------------------------------------------------------------------------------- */
+
+void core_session_number(struct core *c, struct core_session *s)
+{
+	if (s->unique_id != 0)
+		return;
+	s->unique_id = ++c->unique_id ? c->unique_id : ++c->unique_id;
+	/* Without memory it lives on: a Disconnect-Request has to name it otherwise. */
+	s->has_id = hmap_insert(&c->sessions_by_id, &s->by_id, hash_u64(s->unique_id));
+}
+
+/* The first eight digits are our number, all sixteen must be the same. */
+static bool number_of(struct span id, uint32_t *number)
+{
+	*number = 0;
+	if (id.n != AAA_SESSION_ID - 1)
+		return false;
+	for (unsigned i = 0; i < 8; i++) {
+		uint8_t digit = span_u8(&id);
+		if (digit >= '0' && digit <= '9')
+			*number = *number << 4 | (uint32_t)(digit - '0');
+		else if (digit >= 'A' && digit <= 'F')
+			*number = *number << 4 | (uint32_t)(digit - 'A' + 10);
+		else
+			return false;
+	}
+	return true;
+}
+
+struct core_session *core_session_by_id(const struct core *c, struct span id)
+{
+	char text[AAA_SESSION_ID];
+	uint32_t number;
+
+	if (!number_of(id, &number))
+		return NULL;
+	struct hmap_node *node = hmap_first(&c->sessions_by_id, hash_u64(number));
+	for (; node; node = hmap_next(node)) {
+		struct core_session *s = container_of(node, struct core_session, by_id);
+		if (span_equal(id, span_str(aaa_session_id(s, text))))
+			return s;
+	}
+	return NULL;
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static struct bstr *text_new(struct core *c, const struct msg_text *t)
@@ -218,6 +263,8 @@ void core_session_free(struct core *c, struct core_session *s, nsec now)
 	core_memos_skip(c, s, false);
 	list_del(&s->by_age);
 	hmap_remove(&c->sessions_by_key, &s->by_key);
+	if (s->has_id)
+		hmap_remove(&c->sessions_by_id, &s->by_id);
 	wheel_stop(&c->wheel, &s->interim);
 	core_tunnel_del_session(c, s->key.tid);
 	bstr_free(a, s->calling);

@@ -18,6 +18,7 @@
 #include "control/cli.h"
 #include "control/conf_files.h"
 #include "control/core.h"
+#include "control/dae_io.h"
 #include "control/heap.h"
 #include "control/log_sink.h"
 #include "control/netlink.h"
@@ -32,7 +33,7 @@ enum {
 };
 
 /* What an epoll event is about, above the low 16 bits, which number the RADIUS sockets. */
-enum event { EVENT_WORKERS, EVENT_SIGNAL, EVENT_NETLINK, EVENT_REQUEST, EVENT_RADIUS };
+enum event { EVENT_WORKERS, EVENT_SIGNAL, EVENT_NETLINK, EVENT_REQUEST, EVENT_RADIUS, EVENT_DAE };
 enum { EVENT_SHIFT = 16 };
 
 enum phase {
@@ -53,6 +54,7 @@ struct loop {
 	struct dp *dp;
 	struct netlink *netlink;
 	struct radius_io *radius;
+	struct dae_io dae;
 	struct request_queue *requests;
 	struct cli_server *cli;
 	struct ippool *pool;
@@ -295,6 +297,13 @@ static void take_news(struct loop *l, enum netlink_news news, nsec now)
 	}
 }
 
+static bool dae_datagram(void *ctx, const struct sock_addr *from, struct span data,
+			 struct wbuf *answer)
+{
+	struct loop *l = ctx;
+	return core_dae_rx(l->core, from, data, answer, clock_now());
+}
+
 static void take_event(struct loop *l, uint64_t what, nsec now)
 {
 	switch ((enum event)(what >> EVENT_SHIFT)) {
@@ -311,6 +320,9 @@ static void take_event(struct loop *l, uint64_t what, nsec now)
 		break;
 	case EVENT_RADIUS:
 		radius_io_read(l->radius, (uint16_t)what, radius_datagram, l);
+		break;
+	case EVENT_DAE:
+		dae_io_read(&l->dae, dae_datagram, l);
 		break;
 	}
 }
@@ -559,6 +571,10 @@ static bool start(struct loop *l)
 		return false;
 	if (!start_core(l))
 		return false;
+	if (!dae_io_open(&l->dae, l->epoll, (uint64_t)EVENT_DAE << EVENT_SHIFT,
+			 (uint16_t)l->conf->radius_dae_port))
+		log_sink_printf(LOG_ERROR, "no Disconnect and CoA requests: port %u: %s",
+				l->conf->radius_dae_port, strerror(errno));
 	start_cli(l);
 	return true;
 }
@@ -571,6 +587,7 @@ static void stop(struct loop *l)
 		cli_server_stop(l->cli);
 	core_free(l->core);
 	radius_io_free(l->radius);
+	dae_io_close(&l->dae);
 	request_queue_free(l->requests);
 	ippool_free(l->pool);
 	local_users_free(l->users);
@@ -621,6 +638,7 @@ int loop_run(const struct loop_options *options, struct conf *conf)
 	l->conf = conf;
 	l->epoll = -1;
 	l->signals = take_over_signals();
+	l->dae = (struct dae_io){.fd = {-1, -1}};
 	rcu_thread_start();
 
 	bool started = start(l);

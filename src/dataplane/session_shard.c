@@ -149,6 +149,23 @@ static void on_drop_session(struct session_shard *s, const struct msg_drop_sessi
 		close_link(s, x, &m->reason, now);
 }
 
+static void on_session_change(struct session_shard *s, const struct msg_session_change *m, nsec now)
+{
+	struct session *x = session_find_key(s, m->key);
+
+	if (!x)
+		return;
+	if (m->has_session_timeout)
+		x->expires = m->session_left_s ? nsec_add(now, NSEC_S(m->session_left_s))
+					       : NSEC_NEVER;
+	if (m->has_idle_timeout) {
+		x->idle_timeout_s = m->idle_timeout_s;
+		x->idle_from = now;
+	}
+	(void)session_io(s, now); /* no step of the link: only the timer is set */
+	session_act(s, x, now);
+}
+
 static void on_session_query(struct session_shard *s, const struct msg_session_query *q)
 {
 	struct msg_session_info m = MSG_INIT(MSG_SESSION_INFO, struct msg_session_info);
@@ -272,6 +289,9 @@ void session_shard_msg(struct session_shard *s, const struct msg *m, nsec now)
 		break;
 	case MSG_DROP_SESSION:
 		on_drop_session(s, BODY(struct msg_drop_session), now);
+		break;
+	case MSG_SESSION_CHANGE:
+		on_session_change(s, BODY(struct msg_session_change), now);
 		break;
 	case MSG_SESSION_QUERY:
 		on_session_query(s, BODY(struct msg_session_query));

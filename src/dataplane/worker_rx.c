@@ -212,6 +212,7 @@ static void take_message(struct worker *w, struct msg *m)
 	case MSG_AUTH_REPLY:
 	case MSG_SESSION_QUERY:
 	case MSG_DROP_SESSION:
+	case MSG_SESSION_CHANGE:
 		session_shard_msg(w->sessions, m, w->now);
 		break;
 	case MSG_HANGUP:

@@ -119,6 +119,8 @@ static void other_value(const struct conf_var *v, char out[CONF_VALUE_TEXT])
 		{CONF_ID_ip_pool_file, "/etc/x"},
 		{CONF_ID_accounting_dir, "/var/x"},
 		{CONF_ID_radius_authtypes, "chap, pap"},
+		{CONF_ID_radius_servers, "192.0.2.1:1645=x 2001:db8::1"},
+		{CONF_ID_radius_dae_clients, "192.0.2.0/24=x 2001:db8::1"},
 		{CONF_ID_bind_multi_address, "10.0.0.1, 10.0.0.2"},
 		{CONF_ID_steering, "session"},
 		{CONF_ID_io_backend, "plain"},
@@ -649,7 +651,8 @@ static void random_value(struct test_random *r, const struct conf_var *v, char o
 	if (v->type == CONF_INT) {
 		snprintf(out, 64, "%llu",
 			 (unsigned long long)(v->min + test_random_below(r, v->max - v->min + 1)));
-	} else if (v->type == CONF_SECRET || v == &conf_vars[CONF_ID_pppoe_service_name] ||
+	} else if ((v->type == CONF_SECRET && v->max < 255) || /* the longer ones are lists */
+		   v == &conf_vars[CONF_ID_pppoe_service_name] ||
 		   v == &conf_vars[CONF_ID_default_ipv6_domain_list]) {
 		size_t n = test_random_below(r, v->max < 63 ? v->max : 63);
 		for (size_t i = 0; i < n; i++)

@@ -431,6 +431,35 @@ static void session_timeout_is_told_to_the_peer(void **state)
 	assert_int_equal(posted(MSG_SESSION_GONE)->session_gone.reason.cause, TERM_SESSION_TIMEOUT);
 }
 
+static void limits_change_while_the_session_is_up(void **state)
+{
+	(void)state;
+	struct msg_session_change m = MSG_INIT(MSG_SESSION_CHANGE, struct msg_session_change);
+
+	dial(SID, 20, 0);
+	m.key = key_of(TID, SID);
+	m.has_session_timeout = true;
+	m.session_left_s = 60;
+	session_shard_msg(w.shard, &m.msg, w.now);
+	wait_for(NSEC_S(50));
+	assert_false(sub.terminated);
+	m.session_left_s = 0; /* no limit */
+	session_shard_msg(w.shard, &m.msg, w.now);
+	wait_for(NSEC_S(20));
+	assert_false(sub.terminated);
+	m.has_session_timeout = false;
+	m.has_idle_timeout = true;
+	m.idle_timeout_s = 5;
+	session_shard_msg(w.shard, &m.msg, w.now);
+	wait_for(NSEC_S(4));
+	assert_false(sub.terminated);
+	wait_for(NSEC_S(4));
+	assert_true(sub.terminated);
+	assert_int_equal(posted(MSG_SESSION_GONE)->session_gone.reason.cause, TERM_IDLE_TIMEOUT);
+	m.key.gen++; /* of a session that is gone */
+	session_shard_msg(w.shard, &m.msg, w.now);
+}
+
 static void idle_timeout_looks_at_data_only(void **state)
 {
 	(void)state;
@@ -709,6 +738,7 @@ int main(void)
 		T(the_peers_goodbye_outranks_the_cdn_that_follows),
 		T(a_restart_of_lcp_takes_ip_from_the_record_and_back),
 		T(session_timeout_is_told_to_the_peer),
+		T(limits_change_while_the_session_is_up),
 		T(idle_timeout_looks_at_data_only),
 		T(silence_ends_a_session),
 		T(forwarded_frames_keep_a_session_alive),

@@ -1,0 +1,97 @@
+#include "control/conf_radius.h"
+
+#include "base/facts.h"
+
+/* Bytes of `s` before the first `c`, or all. */
+static size_t before(struct span s, char c)
+{
+	size_t n = 0;
+
+	while (s.n > 0 && span_u8(&s) != (uint8_t)c)
+		n++;
+	return n;
+}
+
+static bool parse_port(struct span text, uint16_t *port)
+{
+	uint32_t n = 0;
+
+	if (text.n == 0 || text.n > 5)
+		return false;
+	while (text.n > 0) {
+		uint8_t c = span_u8(&text);
+		if (c < '0' || c > '9')
+			return false;
+		n = n * 10 + (c - '0');
+	}
+	*port = (uint16_t)n;
+	return n > 0 && n < UINT16_MAX; /* accounting is one above */
+}
+
+/* "[v6]:port" and "v4:port" have a port; other forms are a prefix as a whole. */
+static bool parse_where(struct span text, struct conf_radius_item *out)
+{
+	struct span host = text;
+	bool bracket = text.n > 0 && text.p[0] == '[';
+
+	if (bracket)
+		(void)span_u8(&text);
+	size_t n = before(text, bracket ? ']' : ':');
+	struct span rest = text;
+	host = span_sub(&rest, n);
+	if (bracket && rest.n == 0)
+		return false;
+	if (bracket)
+		(void)span_u8(&rest);
+	if (!bracket && rest.n > 1 && before(span_of(rest.p + 1, rest.n - 1), ':') < rest.n - 1)
+		return ip_prefix_parse(text, &out->net); /* several colons: a bare IPv6 address */
+	if (!bracket && rest.n == 1)
+		return false;
+	if (rest.n > 0 && (span_u8(&rest) != ':' || !parse_port(rest, &out->port)))
+		return false;
+	return ip_prefix_parse(host, &out->net);
+}
+
+bool conf_radius_next(const char **at, struct conf_radius_item *out)
+{
+	*at += strspn(*at, " \t");
+	size_t n = strcspn(*at, " \t");
+	struct span item = span_of(*at, n);
+
+	*at += n;
+	*out = (struct conf_radius_item){0};
+	if (n == 0)
+		return false;
+	size_t where = before(item, '=');
+	struct span text = span_sub(&item, where);
+	if (item.n > 0) {
+		(void)span_u8(&item);
+		out->secret = item;
+	}
+	if (!parse_where(text, out))
+		out->net = (struct ip_prefix){0};
+	return true;
+}
+
+static bool is_host(const struct ip_prefix *p)
+{
+	return p->len == (p->addr.family == 6 ? 128 : 32);
+}
+
+const char *conf_radius_fault(const char *list, bool nets)
+{
+	struct conf_radius_item item;
+
+	while (conf_radius_next(&list, &item)) {
+		if (!ip_addr_is_set(&item.net.addr))
+			return nets ? "not a list of ADDRESS[/LENGTH][=SECRET]"
+				    : "not a list of ADDRESS[:PORT][=SECRET]";
+		if (nets && item.port)
+			return "clients have no port";
+		if (!nets && !is_host(&item.net))
+			return "a server is one address";
+		if (item.secret.p && (item.secret.n == 0 || item.secret.n >= LNS_SECRET_MAX))
+			return "a secret is empty or longer than 63 characters";
+	}
+	return NULL;
+}
