@@ -8,6 +8,7 @@
 
 #include "base/counters.h"
 #include "base/log.h"
+#include "bgp/bgp_speaker.h"
 #include "control/conf_files.h"
 #include "control/ippool.h"
 #include "control/rates.h"
@@ -35,6 +36,7 @@ struct cli_env {
 	const struct ippool *(*pool)(void *ctx);
 	const struct rates_view *(*rates)(void *ctx);
 	void (*about)(void *ctx, struct cli_about *out);
+	struct bgp_speaker *(*bgp)(void *ctx); /* NULL: the commands about BGP do not exist */
 	/* Makes it the configuration in use; all of it is the callee's from here on. */
 	void (*apply)(void *ctx, struct conf_bundle *b, nsec now);
 	void (*shutdown)(void *ctx); /* as SIGQUIT */

@@ -109,6 +109,7 @@ void cli_rows_register(struct cli_conn *conn, const struct command_row *rows, si
 /* Registers every command that this connection may use. */
 void cli_cmd_register(struct cli_conn *conn);
 void cli_config_register(struct cli_conn *conn);
+void cli_bgp_register(struct cli_conn *conn);
 void cli_info_register(struct cli_conn *conn);
 void cli_watch_register(struct cli_conn *conn);
 

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/crypto.h"
+#include "control/conf_bgp.h"
 #include "control/conf_parse.h"
 #include "control/lexer.h"
 
@@ -118,7 +119,7 @@ static void emit_kept(struct diff *d, const char *mark, const struct conf_kept *
 
 	if (k->kind == CONF_KEPT_FORWARD && !d->secrets)
 		conf_forward_masked(k, text, sizeof(text));
-	else
+	else if (d->secrets || !conf_bgp_masked(k, text, sizeof(text)))
 		snprintf(text, sizeof(text), "%s%s", k->head ? "" : " ", k->text->s);
 	emit(d, mark, text);
 	mem_wipe(text, sizeof(text));

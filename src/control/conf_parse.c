@@ -6,6 +6,7 @@
 #include "base/crypto.h"
 #include "base/panic.h"
 #include "control/conf_acl.h"
+#include "control/conf_bgp.h"
 #include "control/lexer.h"
 
 /* Which commands are known: those of the open block, then those of the file itself. */
@@ -250,8 +251,8 @@ static void run_router_bgp(struct parser *p, const struct lex_line *line, const 
 	char head[32];
 	uint64_t as;
 
-	if (!lex_number(args[0], &as) || as < 1 || as > 65535) {
-		ERROR(p, "router bgp: not an AS number within 1..65535: \"%.40s\"", args[0]);
+	if (!lex_number(args[0], &as) || as < 1 || as > UINT32_MAX) {
+		ERROR(p, "router bgp: not an AS number within 1..4294967295: \"%.40s\"", args[0]);
 		return;
 	}
 	snprintf(head, sizeof(head), "router bgp %u", (unsigned)as);
@@ -261,43 +262,6 @@ static void run_router_bgp(struct parser *p, const struct lex_line *line, const 
 			return;
 		}
 	open_block(p, BLOCK_BGP, CONF_KEPT_BGP, head);
-	WARNING(p, "router bgp has no effect yet");
-}
-
-/* Checks what follows "neighbour PEER"; writes the canonical form. */
-static const char *bgp_attribute(const char *const *args, unsigned n_args, char *out, size_t cap)
-{
-	uint64_t a, b;
-	struct ip_addr ip;
-	char ip_text[IP_ADDR_TEXT];
-
-	if (lex_is_prefix(args[0], "remote-as") && n_args == 2) {
-		if (!lex_number(args[1], &a) || a > 65535)
-			return "remote-as: not within 0..65535";
-		snprintf(out, cap, "remote-as %u", (unsigned)a);
-	} else if (lex_is_prefix(args[0], "timers") && n_args == 3) {
-		if (!lex_number(args[1], &a) || a < 1 || a > 65535)
-			return "timers: keepalive is not within 1..65535";
-		if (!lex_number(args[2], &b) || b < 3 || b > 65535)
-			return "timers: hold time is not within 3..65535";
-		snprintf(out, cap, "timers %u %u", (unsigned)a, (unsigned)b);
-	} else if (lex_is_prefix(args[0], "update-source") && n_args == 2) {
-		if (!ip_addr_parse(span_str(args[1]), &ip) || ip.family != 4)
-			return "update-source: not an IPv4 address";
-		snprintf(out, cap, "update-source %s", ip_addr_text(&ip, ip_text));
-	} else {
-		return "neither remote-as AS, timers KEEPALIVE HOLD nor update-source A.B.C.D";
-	}
-	return NULL;
-}
-
-enum { PEER_NAME_MAX = 253 };
-
-static bool is_peer_name(const char *name)
-{
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				".-_");
-	return n > 0 && n <= PEER_NAME_MAX && name[n] == '\0';
 }
 
 /* Removes the lines of the open block that begin with `start`; the number of them. */
@@ -326,15 +290,15 @@ static void run_neighbour(struct parser *p, const struct lex_line *line, const c
 			  unsigned n_args)
 {
 	(void)line;
-	char attribute[64], text[PEER_NAME_MAX + 96];
+	char attribute[CONF_VALUE_TEXT], text[BGP_NAME_MAX + CONF_VALUE_TEXT + 16];
+	char reason[CONF_REASON_TEXT];
 
-	if (!is_peer_name(args[0])) {
+	if (!conf_bgp_is_peer(args[0])) {
 		ERROR(p, "neighbour: not an address or host name: \"%.40s\"", args[0]);
 		return;
 	}
-	const char *why = bgp_attribute(args + 1, n_args - 1, attribute, sizeof(attribute));
-	if (why) {
-		ERROR(p, "neighbour: %s", why);
+	if (!conf_bgp_attribute(args + 1, n_args - 1, attribute, reason)) {
+		ERROR(p, "neighbour: %s", reason);
 		return;
 	}
 	/* The same attribute again replaces the earlier one. */
@@ -343,6 +307,25 @@ static void run_neighbour(struct parser *p, const struct lex_line *line, const c
 	remove_from_block(p, CONF_KEPT_BGP, text);
 	snprintf(text, sizeof(text), "neighbour %s %s", args[0], attribute);
 	add_to_block(p, CONF_KEPT_BGP, text);
+	mem_wipe(attribute, sizeof(attribute)); /* a password may be in it */
+	mem_wipe(text, sizeof(text));
+}
+
+static void run_router_id(struct parser *p, const struct lex_line *line, const char *const *args,
+			  unsigned n_args)
+{
+	(void)line;
+	(void)n_args;
+	struct ip_addr id;
+	char ip[IP_ADDR_TEXT], text[IP_ADDR_TEXT + 24];
+
+	if (!ip_addr_parse(span_str(args[0]), &id) || id.family != 4) {
+		ERROR(p, "bgp router-id: not an IPv4 address: \"%.40s\"", args[0]);
+		return;
+	}
+	remove_from_block(p, CONF_KEPT_BGP, "bgp router-id ");
+	snprintf(text, sizeof(text), "bgp router-id %s", ip_addr_text(&id, ip));
+	add_to_block(p, CONF_KEPT_BGP, text);
 }
 
 static void run_no_neighbour(struct parser *p, const struct lex_line *line, const char *const *args,
@@ -350,9 +333,9 @@ static void run_no_neighbour(struct parser *p, const struct lex_line *line, cons
 {
 	(void)line;
 	(void)n_args;
-	char start[PEER_NAME_MAX + 16];
+	char start[BGP_NAME_MAX + 16];
 
-	snprintf(start, sizeof(start), "neighbour %.*s ", PEER_NAME_MAX, args[0]);
+	snprintf(start, sizeof(start), "neighbour %.*s ", BGP_NAME_MAX, args[0]);
 	if (remove_from_block(p, CONF_KEPT_BGP, start) == 0)
 		ERROR(p, "no neighbour: there is no \"%.40s\"", args[0]);
 }
@@ -627,9 +610,10 @@ static const struct command commands[] = {
 	{BLOCK_BGP,
 	 {"neighbour"},
 	 3,
-	 4,
+	 LEX_WORDS_MAX,
 	 run_neighbour,
-	 "neighbour PEER remote-as AS | timers KEEPALIVE HOLD | update-source A.B.C.D"},
+	 "neighbour PEER ATTRIBUTE VALUE"},
+	{BLOCK_BGP, {"bgp", "router-id"}, 1, 1, run_router_id, "bgp router-id A.B.C.D"},
 	{BLOCK_BGP, {"no", "neighbour"}, 1, 1, run_no_neighbour, "no neighbour PEER"},
 	{BLOCK_BGP, {"exit"}, 0, 0, run_exit, "exit"},
 	{BLOCK_ACL, {"permit"}, 1, LEX_WORDS_MAX, run_rule, "permit RULE"},

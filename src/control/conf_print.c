@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/crypto.h"
+#include "control/conf_bgp.h"
 #include "control/conf_parse.h"
 #include "control/lexer.h"
 
@@ -54,6 +55,10 @@ static void print_kept(const struct conf *c, enum conf_kept_kind kind, const cha
 		first = false;
 		if (kind == CONF_KEPT_FORWARD && !secrets) {
 			conf_forward_masked(k, text, sizeof(text));
+			out->line(out->ctx, text);
+			continue;
+		}
+		if (!secrets && conf_bgp_masked(k, text, sizeof(text))) {
 			out->line(out->ctx, text);
 			continue;
 		}

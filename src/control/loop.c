@@ -15,10 +15,12 @@
 #include "base/crypto.h"
 #include "base/panic.h"
 #include "base/rcu.h"
+#include "control/bgp_io.h"
 #include "control/cli.h"
 #include "control/conf_files.h"
 #include "control/core.h"
 #include "control/dae_io.h"
+#include "control/garp.h"
 #include "control/heap.h"
 #include "control/log_sink.h"
 #include "control/netlink.h"
@@ -30,10 +32,19 @@ enum {
 	MESSAGES_PER_TURN = 4096, /* then time, RADIUS and requests get their turn */
 	LEAVE_LIMIT_S = 9,	  /* longest wait for peers and RADIUS when the service ends */
 	RATES_EVERY_S = 1,
+	WITHDRAWN_S = 1, /* neighbours send packets elsewhere before we end */
 };
 
-/* What an epoll event is about, above the low 16 bits, which number the RADIUS sockets. */
-enum event { EVENT_WORKERS, EVENT_SIGNAL, EVENT_NETLINK, EVENT_REQUEST, EVENT_RADIUS, EVENT_DAE };
+/* What an epoll event is about, above the low 16 bits, which number the sockets of RADIUS and BGP. */
+enum event {
+	EVENT_WORKERS,
+	EVENT_SIGNAL,
+	EVENT_NETLINK,
+	EVENT_REQUEST,
+	EVENT_RADIUS,
+	EVENT_DAE,
+	EVENT_BGP
+};
 enum { EVENT_SHIFT = 16 };
 
 enum phase {
@@ -48,6 +59,7 @@ struct loop {
 	int epoll, signals;
 	enum phase phase;
 	nsec phase_end; /* of LEAVE and CLOSE */
+	nsec phase_min; /* not before that time */
 
 	struct counters counters; /* of this thread */
 	const struct counters *all_counters[LNS_WORKERS_MAX + 1];
@@ -55,6 +67,7 @@ struct loop {
 	struct netlink *netlink;
 	struct radius_io *radius;
 	struct dae_io dae;
+	struct bgp_io *bgp;
 	struct request_queue *requests;
 	struct cli_server *cli;
 	struct ippool *pool;
@@ -65,6 +78,7 @@ struct loop {
 	uint64_t conf_version;
 	bool close_wanted; /* asked for by the CLI, done between turns */
 	bool failed;	   /* the end is not by our choice */
+	bool routes_again; /* the kernel is told what BGP knows already */
 };
 
 /* ---- the world, lent to the brains --------------------------------------------------------- */
@@ -104,6 +118,8 @@ static void env_kernel_route(void *ctx, bool add, const struct ip_prefix *p)
 {
 	struct loop *l = ctx;
 	netlink_route(l->netlink, add, p);
+	if (!l->routes_again)
+		bgp_io_route(l->bgp, add, p);
 }
 
 static void env_log(void *ctx, enum log_level level, uint16_t tid, uint16_t sid, const char *text)
@@ -202,6 +218,7 @@ static void apply_bundle(struct loop *l, struct conf_bundle *b, nsec now)
 	log_sink_open(fresh->log_file);
 	log_sink_level(fresh->debug);
 	core_conf(l->core, fresh, users, now);
+	bgp_io_conf(l->bgp, fresh, now);
 	if (l->cli)
 		cli_server_update(l->cli, fresh, b->users);
 	else
@@ -247,6 +264,8 @@ static void begin_end(struct loop *l, enum phase phase, nsec now)
 	if (phase == PHASE_CLOSE)
 		core_shutdown(l->core, now);
 	core_leave(l->core, now);
+	l->phase_min = nsec_add(now, bgp_io_is_on(l->bgp) ? NSEC_S(WITHDRAWN_S) : 0);
+	bgp_io_drain(l->bgp, phase == PHASE_LEAVE);
 }
 
 static bool ended(const struct loop *l, nsec now)
@@ -255,6 +274,8 @@ static bool ended(const struct loop *l, nsec now)
 		return false;
 	if (nsec_reached(l->phase_end, now))
 		return true;
+	if (!nsec_reached(l->phase_min, now) || !bgp_io_is_drained(l->bgp))
+		return false;
 	struct core_totals totals;
 	core_totals(l->core, &totals);
 	if (l->phase == PHASE_LEAVE)
@@ -288,7 +309,9 @@ static void take_news(struct loop *l, enum netlink_news news, nsec now)
 {
 	if (news == NETLINK_UP_AGAIN) {
 		route_pool(l);
+		l->routes_again = true;
 		core_kernel_routes_again(l->core);
+		l->routes_again = false;
 		log_sink_write(LOG_WARN, 0, 0, "the TUN device is up again, with all its routes");
 	} else if (news == NETLINK_GONE && !l->failed) {
 		l->failed = true;
@@ -317,6 +340,9 @@ static void take_event(struct loop *l, uint64_t what, nsec now)
 		break;
 	case EVENT_REQUEST:
 		request_serve(l->requests, l->core, now);
+		break;
+	case EVENT_BGP:
+		bgp_io_event(l->bgp, (uint16_t)what, now);
 		break;
 	case EVENT_RADIUS:
 		radius_io_read(l->radius, (uint16_t)what, radius_datagram, l);
@@ -365,6 +391,7 @@ static nsec turn(struct loop *l, nsec now)
 		next = nsec_min(next, nsec_add(now, NSEC_MS(20)));
 	next = nsec_min(next, dp_turn(l->dp, now));
 	netlink_flush(l->netlink);
+	next = nsec_min(next, bgp_io_turn(l->bgp, now));
 	return next;
 }
 
@@ -444,6 +471,11 @@ static void cli_about(void *ctx, struct cli_about *out)
 				  .steering = dp_steering_name(l->dp)};
 }
 
+static struct bgp_speaker *cli_bgp(void *ctx)
+{
+	return bgp_io_speaker(((struct loop *)ctx)->bgp);
+}
+
 static void cli_log(void *ctx, enum log_level level, const char *text)
 {
 	(void)ctx;
@@ -464,6 +496,7 @@ static void start_cli(struct loop *l)
 		.pool = cli_pool,
 		.rates = cli_rates,
 		.about = cli_about,
+		.bgp = cli_bgp,
 		.apply = cli_apply,
 		.shutdown = cli_shutdown,
 		.log = cli_log,
@@ -551,6 +584,28 @@ static bool start_core(struct loop *l)
 	return l->core != NULL;
 }
 
+/* What is announced for the whole life of the process: pools, and the addresses that L2TP has. */
+static bool start_bgp(struct loop *l)
+{
+	struct ip_prefix p;
+	nsec now = clock_now();
+
+	l->bgp = bgp_io_new(&heap, l->epoll, (uint64_t)EVENT_BGP << EVENT_SHIFT, now);
+	if (!l->bgp)
+		return false;
+	for (unsigned i = 0; ippool_range(l->pool, i, &p); i++)
+		bgp_io_route(l->bgp, true, &p);
+	for (unsigned i = 0; i < l->conf->n_bind; i++) {
+		p = (struct ip_prefix){l->conf->bind[i], 32};
+		if (ip_addr_is_set(&p.addr))
+			bgp_io_route(l->bgp, true, &p);
+	}
+	bgp_io_conf(l->bgp, l->conf, now);
+	for (unsigned i = 0; l->conf->send_garp && !bgp_io_is_on(l->bgp) && i < l->conf->n_bind; i++)
+		garp_send(&l->conf->bind[i]);
+	return true;
+}
+
 static bool start(struct loop *l)
 {
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -562,7 +617,11 @@ static bool start(struct loop *l)
 		log_sink_printf(LOG_CRITICAL, "cannot start: netlink: %s", strerror(errno));
 		return false;
 	}
+	if (!netlink_clear(l->netlink))
+		log_sink_printf(LOG_ERROR, "stale routes stay: netlink: %s", strerror(errno));
 	load_pool(l);
+	if (!start_bgp(l))
+		return false;
 	l->radius = radius_io_new(&heap, l->epoll, (uint64_t)EVENT_RADIUS << EVENT_SHIFT,
 				  (uint16_t)l->conf->radius_bind_min,
 				  (uint16_t)l->conf->radius_bind_max);
@@ -585,12 +644,17 @@ static void stop(struct loop *l)
 		request_shutdown(l->requests);
 	if (l->cli)
 		cli_server_stop(l->cli);
+	if (l->bgp)
+		bgp_io_leave(l->bgp, l->phase == PHASE_LEAVE);
 	core_free(l->core);
+	bgp_io_free(l->bgp);
 	radius_io_free(l->radius);
 	dae_io_close(&l->dae);
 	request_queue_free(l->requests);
 	ippool_free(l->pool);
 	local_users_free(l->users);
+	if (l->netlink)
+		netlink_clear(l->netlink);
 	netlink_free(l->netlink);
 	if (l->dp)
 		dp_stop(l->dp);

@@ -85,6 +85,81 @@ void netlink_route(struct netlink *nl, bool add, const struct ip_prefix *p)
 	nl->used += MNL_ALIGN(h->nlmsg_len);
 }
 
+/* ---- what is there already ------------------------------------------------------------------- */
+
+struct clear {
+	struct netlink *nl;
+	unsigned found;
+};
+
+static int clear_attribute(const struct nlattr *a, void *ctx)
+{
+	const struct nlattr **of = ctx;
+	if (mnl_attr_get_type(a) == RTA_DST || mnl_attr_get_type(a) == RTA_OIF)
+		of[mnl_attr_get_type(a)] = a;
+	return MNL_CB_OK;
+}
+
+static int clear_route(const struct nlmsghdr *h, void *ctx)
+{
+	struct clear *c = ctx;
+	const struct rtmsg *r = mnl_nlmsg_get_payload(h);
+	const struct nlattr *of[RTA_MAX + 1] = {NULL};
+	struct ip_prefix p = {.addr.family = r->rtm_family == AF_INET ? 4 : 6,
+			      .len = r->rtm_dst_len};
+
+	if (h->nlmsg_type != RTM_NEWROUTE || r->rtm_protocol != NETLINK_ROUTE_PROTOCOL ||
+	    r->rtm_table != RT_TABLE_MAIN)
+		return MNL_CB_OK;
+	mnl_attr_parse(h, sizeof(*r), clear_attribute, of);
+	if (!of[RTA_OIF] || mnl_attr_get_u32(of[RTA_OIF]) != c->nl->ifindex)
+		return MNL_CB_OK;
+	if (of[RTA_DST])
+		memcpy(p.addr.b, mnl_attr_get_payload(of[RTA_DST]), p.addr.family == 4 ? 4 : 16);
+	netlink_route(c->nl, false, &p);
+	c->found++;
+	return MNL_CB_OK;
+}
+
+static bool clear_family(struct mnl_socket *socket, int family, uint32_t seq, struct clear *c)
+{
+	_Alignas(8) uint8_t bytes[32 * 1024];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(bytes);
+	struct rtmsg *r = mnl_nlmsg_put_extra_header(h, sizeof(*r));
+	int more = MNL_CB_OK;
+
+	h->nlmsg_type = RTM_GETROUTE;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	h->nlmsg_seq = seq;
+	r->rtm_family = (unsigned char)family;
+	if (mnl_socket_sendto(socket, h, h->nlmsg_len) < 0)
+		return false;
+	while (more == MNL_CB_OK) {
+		ssize_t n = mnl_socket_recvfrom(socket, bytes, sizeof(bytes));
+		if (n <= 0)
+			return false;
+		more = mnl_cb_run(bytes, (size_t)n, seq, mnl_socket_get_portid(socket), clear_route,
+				  c);
+	}
+	return more == MNL_CB_STOP;
+}
+
+bool netlink_clear(struct netlink *nl)
+{
+	struct clear c = {.nl = nl};
+	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+
+	if (!socket)
+		return false;
+	bool done = mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0 &&
+		    clear_family(socket, AF_INET, 1, &c) && clear_family(socket, AF_INET6, 2, &c);
+	mnl_socket_close(socket);
+	netlink_flush(nl);
+	if (c.found)
+		log_sink_printf(LOG_NOTE, "route: %u removed", c.found);
+	return done;
+}
+
 void netlink_flush(struct netlink *nl)
 {
 	if (!nl->used)

@@ -19,6 +19,9 @@ struct netlink;
 /* NULL: no netlink socket (errno says why). `ifindex` is the TUN device. */
 struct netlink *netlink_new(unsigned ifindex);
 void netlink_free(struct netlink *nl);
+/* Removes every route of ours toward the device, e.g. of a run that crashed. Waits for the kernel's
+ * table; false when it could not be read. */
+bool netlink_clear(struct netlink *nl);
 int netlink_fd(const struct netlink *nl);
 /* Queues one change; an existing route is replaced. */
 void netlink_route(struct netlink *nl, bool add, const struct ip_prefix *p);

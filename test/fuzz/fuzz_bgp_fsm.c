@@ -86,7 +86,8 @@ static void tcp(enum bgp_side side, uint8_t what)
 	if (what & 1) {
 		bgp_peer_closed(p, side, w.kit.now);
 	} else if (side == BGP_IN) {
-		bgp_peer_accepted(p, bgp_kit_local(), w.kit.now);
+		if (!bgp_peer_accepted(p, bgp_kit_local(), w.kit.now))
+			return;
 	} else if (p->conns[BGP_OUT].state == BGP_STATE_CONNECT) {
 		bgp_peer_connected(p, bgp_kit_local(), w.kit.now);
 	} else {

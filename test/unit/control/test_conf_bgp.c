@@ -1,0 +1,229 @@
+/* The `router bgp` block: grammar, numbers, what is hidden. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "control/conf_bgp.h"
+#include "control/conf_parse.h"
+#include "test_alloc.h"
+
+static struct test_alloc memory;
+static unsigned errors;
+static uint32_t error_line;
+static char printed[65536];
+
+static void say(void *ctx, uint32_t line, enum conf_severity severity, const char *reason)
+{
+	(void)ctx;
+	(void)reason;
+	if (severity == CONF_ERROR) {
+		errors++;
+		error_line = line;
+	}
+}
+
+static struct conf *load(const char *text)
+{
+	static const struct conf_report report = {.say = say};
+	errors = error_line = 0;
+	test_alloc_init(&memory);
+	struct conf *c = conf_load(&memory.alloc, span_str(text), &report);
+	assert_non_null(c);
+	return c;
+}
+
+static void take_line(void *ctx, const char *text)
+{
+	(void)ctx;
+	size_t n = strlen(printed);
+	snprintf(printed + n, sizeof(printed) - n, "%s\n", text);
+}
+
+static const char *print(const struct conf *c, bool secrets)
+{
+	const struct conf_printer out = {.line = take_line};
+	printed[0] = '\0';
+	conf_print(c, secrets, &out);
+	return printed;
+}
+
+static const char block[] = "set bind_address 192.0.2.1\n"
+			    "set nexthop_address 192.0.2.7\n"
+			    "router bgp 4200000000\n"
+			    " neighbour 192.0.2.2 remote-as 65001\n"
+			    " neighbour 192.0.2.2 timers 5 15\n"
+			    " neighbour 192.0.2.2 password \"two words\"\n"
+			    " neighbour 192.0.2.2 ttl-security 1\n"
+			    " neighbour 192.0.2.2 med 50\n"
+			    " neighbour 192.0.2.2 comm 65000:1 no-export 7\n"
+			    " neighbour 192.0.2.2 prepend 2\n"
+			    " neighbour 192.0.2.2 graceful-restart 120\n"
+			    " neighbor 2001:db8::1 remote-as 0\n"
+			    " neighbor 2001:db8::1 update-source 2001:db8::2\n"
+			    " neighbor 2001:db8::1 ebgp-multihop 8\n"
+			    " neighbor 2001:db8::1 local-pref 200\n"
+			    " neighbor 2001:db8::1 community none\n"
+			    " neighbor 2001:db8::1 nexthop 192.0.2.9\n"
+			    " neighbor 2001:db8::1 nexthop6 2001:db8::3\n"
+			    " neighbor peer.example passive yes\n"
+			    " neighbor peer.example connect-retry 5\n"
+			    " neighbor peer.example port 1790\n";
+
+static void the_block_becomes_numbers(void **state)
+{
+	(void)state;
+	static struct bgp_conf b;
+	struct conf *c = load(block);
+	char text[IP_ADDR_TEXT];
+
+	assert_int_equal(errors, 0);
+	conf_to_bgp(c, &b);
+	assert_int_equal(b.as, 4200000000u);
+	assert_string_equal(ip_addr_text(&b.router_id, text), "192.0.2.1");
+	assert_int_equal(b.n_peers, 3);
+	const struct bgp_peer_conf *p = &b.peers[0];
+	assert_string_equal(ip_addr_text(&p->session.addr, text), "192.0.2.2");
+	assert_int_equal(p->session.remote_as, 65001);
+	assert_int_equal(p->session.keepalive_s, 5);
+	assert_int_equal(p->session.hold_s, 15);
+	assert_string_equal(p->session.password, "two words");
+	assert_int_equal(p->session.gtsm_hops, 1);
+	assert_int_equal(p->session.restart_s, 120);
+	assert_int_equal(p->policy.med, 50);
+	assert_int_equal(p->policy.prepend, 2);
+	assert_int_equal(p->policy.n_communities, 3);
+	assert_int_equal(p->policy.communities[0], 65000u << 16 | 1);
+	assert_int_equal(p->policy.communities[1], BGP_NO_EXPORT);
+	assert_int_equal(p->policy.communities[2], 7);
+	assert_string_equal(ip_addr_text(&p->policy.next_hop[BGP_IPV4], text), "192.0.2.7");
+	p = &b.peers[1];
+	assert_int_equal(p->session.addr.family, 6);
+	assert_int_equal(p->session.source.family, 6);
+	assert_int_equal(p->session.ttl, 8);
+	assert_int_equal(p->policy.local_pref, 200);
+	assert_int_equal(p->policy.n_communities, 0);
+	assert_string_equal(ip_addr_text(&p->policy.next_hop[BGP_IPV4], text), "192.0.2.9");
+	p = &b.peers[2];
+	assert_int_equal(p->session.addr.family, 0);
+	assert_true(p->session.passive);
+	assert_int_equal(p->session.connect_retry_s, 5);
+	assert_int_equal(p->session.port, 1790);
+	assert_int_equal(p->session.keepalive_s, BGP_KEEPALIVE_S);
+	assert_int_equal(p->session.hold_s, BGP_HOLD_S);
+	assert_int_equal(p->policy.communities[0], BGP_NO_EXPORT);
+	conf_free(c);
+	assert_int_equal(memory.blocks, 0);
+}
+
+static void what_is_printed_loads_to_the_same(void **state)
+{
+	(void)state;
+	static struct bgp_conf a, b;
+	static char text[sizeof(printed)];
+	struct conf *c = load(block);
+
+	conf_to_bgp(c, &a);
+	memcpy(text, print(c, true), sizeof(text));
+	conf_free(c);
+	c = load(text);
+	assert_int_equal(errors, 0);
+	conf_to_bgp(c, &b);
+	assert_memory_equal(&a, &b, sizeof(a));
+	assert_string_equal(print(c, true), text);
+	assert_null(strstr(print(c, false), "two words"));
+	assert_non_null(strstr(printed, "\n neighbour 192.0.2.2 password \"********\"\n"));
+	conf_free(c);
+}
+
+static void the_identifier_is_settled_in_order(void **state)
+{
+	(void)state;
+	static struct bgp_conf b;
+	char text[IP_ADDR_TEXT];
+	struct conf *c = load("set bind_address 192.0.2.1\nrouter bgp 1\n"
+			      " neighbour 192.0.2.2 update-source 192.0.2.5\n"
+			      "router bgp 1\n bgp router-id 10.0.0.1\n bgp router-id 10.0.0.2\n");
+	assert_int_equal(errors, 0);
+	conf_to_bgp(c, &b);
+	assert_string_equal(ip_addr_text(&b.router_id, text), "10.0.0.2");
+	conf_free(c);
+	c = load("set bind_address 192.0.2.1\nrouter bgp 1\n"
+		 " neighbour 192.0.2.2 update-source 192.0.2.5\n");
+	conf_to_bgp(c, &b);
+	assert_string_equal(ip_addr_text(&b.router_id, text), "192.0.2.5");
+	conf_free(c);
+	c = load("");
+	conf_to_bgp(c, &b);
+	assert_int_equal(b.as, 0);
+	conf_free(c);
+}
+
+static void wrong_values_name_their_line(void **state)
+{
+	(void)state;
+	static const char *const wrong[] = {
+		"remote-as 4294967296",
+		"timers 5 2",
+		"timers 0 9",
+		"timers 5",
+		"update-source x",
+		"ttl-security 255",
+		"ebgp-multihop 256",
+		"connect-retry 0",
+		"port 0",
+		"passive perhaps",
+		"graceful-restart 4096",
+		"med -1",
+		"prepend 17",
+		"community",
+		"community 65536:1",
+		"community 1:65536",
+		"community bogus",
+		"nexthop 2001:db8::1",
+		"nexthop6 192.0.2.1",
+		"password \"\"",
+		"p 1",
+		"nothing 1",
+		"password "
+		"12345678901234567890123456789012345678901234567890123456789012345678901234"
+		"5678901",
+	};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char text[256];
+		snprintf(text, sizeof(text), "router bgp 1\n neighbour 192.0.2.2 %s\n", wrong[i]);
+		struct conf *c = load(text);
+		if (errors != 1 || error_line != 2)
+			fail_msg("%s: %u errors", wrong[i], errors);
+		conf_free(c);
+	}
+}
+
+static void too_many_neighbours_are_left_out(void **state)
+{
+	(void)state;
+	static struct bgp_conf b;
+	static char text[BGP_PEERS_MAX * 64 + 256] = "router bgp 1\n";
+	for (unsigned i = 0; i <= BGP_PEERS_MAX; i++) {
+		size_t n = strlen(text);
+		snprintf(text + n, sizeof(text) - n, " neighbour 10.0.0.%u remote-as 2\n", i + 1);
+	}
+	struct conf *c = load(text);
+	conf_to_bgp(c, &b);
+	assert_int_equal(b.n_peers, BGP_PEERS_MAX);
+	conf_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_block_becomes_numbers),
+		cmocka_unit_test(what_is_printed_loads_to_the_same),
+		cmocka_unit_test(the_identifier_is_settled_in_order),
+		cmocka_unit_test(wrong_values_name_their_line),
+		cmocka_unit_test(too_many_neighbours_are_left_out),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
