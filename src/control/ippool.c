@@ -30,6 +30,13 @@ struct range {
 	uint8_t len;
 };
 
+/* A network of an earlier configuration with addresses that are still in use. */
+struct retired {
+	uint32_t first, last;
+	uint8_t len;
+	uint32_t live;
+};
+
 struct ippool {
 	const struct alloc *alloc;
 	struct range *ranges; /* in the order of the file: the first is used first */
@@ -37,6 +44,8 @@ struct ippool {
 	uint32_t n, cap;
 	uint32_t fresh; /* first range that may have addresses never assigned */
 	uint32_t used, total;
+	struct retired *retired;
+	uint32_t n_retired, cap_retired;
 	struct hmap by_ip, by_user;
 	struct list_head free;
 };
@@ -96,6 +105,7 @@ void ippool_free(struct ippool *p)
 	hmap_fini(&p->by_ip);
 	alloc_put(p->alloc, p->ranges, p->cap * sizeof(*p->ranges));
 	alloc_put(p->alloc, p->sorted, p->cap * sizeof(*p->sorted));
+	alloc_put(p->alloc, p->retired, p->cap_retired * sizeof(*p->retired));
 	alloc_put(p->alloc, p, sizeof(*p));
 }
 
@@ -179,17 +189,38 @@ bool ippool_add(struct ippool *p, const struct ip_prefix *range, char err[static
 	return true;
 }
 
+/* The narrowest of them that has the address: the same one each time, as they may be nested. */
+static struct retired *retired_of(const struct ippool *p, uint32_t ip)
+{
+	struct retired *best = NULL;
+
+	for (uint32_t i = 0; i < p->n_retired; i++) {
+		struct retired *r = &p->retired[i];
+		if (r->first <= ip && ip <= r->last && (!best || r->len > best->len))
+			best = r;
+	}
+	return best;
+}
+
 bool ippool_range(const struct ippool *p, unsigned i, struct ip_prefix *out)
 {
-	if (i >= p->n)
+	if (i >= p->n + p->n_retired)
 		return false;
+	if (i >= p->n) {
+		const struct retired *r = &p->retired[i - p->n];
+		*out = (struct ip_prefix){.addr = ip_addr_v4(r->first), .len = r->len};
+		return true;
+	}
 	*out = (struct ip_prefix){.addr = ip_addr_v4(p->ranges[i].first), .len = p->ranges[i].len};
 	return true;
 }
 
 bool ippool_contains(const struct ippool *p, const struct ip_addr *ip)
 {
-	return ip->family == 4 && range_of(p, ip_addr_u32(ip));
+	if (ip->family != 4)
+		return false;
+	uint32_t v4 = ip_addr_u32(ip);
+	return range_of(p, v4) || retired_of(p, v4);
 }
 
 static struct entry *entry_find(const struct ippool *p, uint32_t ip)
@@ -307,7 +338,8 @@ bool ippool_claim(struct ippool *p, const struct ip_addr *ip, struct span user, 
 	if (ip->family != 4)
 		return false;
 	uint32_t v4 = ip_addr_u32(ip);
-	if (!range_of(p, v4) || !assignable(v4))
+	struct retired *retired = range_of(p, v4) ? NULL : retired_of(p, v4);
+	if ((!range_of(p, v4) && !retired) || !assignable(v4))
 		return false;
 	struct entry *e = entry_find(p, v4);
 	if (e && e->used)
@@ -317,7 +349,27 @@ bool ippool_claim(struct ippool *p, const struct ip_addr *ip, struct span user, 
 	if (!e)
 		return false;
 	entry_use(p, e, user, key);
+	if (retired)
+		retired->live++;
 	return true;
+}
+
+static void entry_free(struct ippool *p, struct entry *e)
+{
+	hmap_remove(&p->by_ip, &e->by_ip);
+	bstr_free(p->alloc, e->user);
+	alloc_put(p->alloc, e, sizeof(*e));
+}
+
+/* An address that is no longer in the pool. */
+static void retired_give_back(struct ippool *p, struct entry *e)
+{
+	struct retired *r = retired_of(p, e->ip);
+
+	LNS_ASSERT(r != NULL && r->live > 0);
+	r->live--;
+	p->used--;
+	entry_free(p, e);
 }
 
 void ippool_give_back(struct ippool *p, const struct ip_addr *ip, struct sess_key key, nsec now)
@@ -327,6 +379,10 @@ void ippool_give_back(struct ippool *p, const struct ip_addr *ip, struct sess_ke
 	struct entry *e = entry_find(p, ip_addr_u32(ip));
 	if (!e || !e->used || !sess_key_equal(e->key, key))
 		return;
+	if (!range_of(p, e->ip)) {
+		retired_give_back(p, e);
+		return;
+	}
 	e->used = false;
 	e->freed_at = now;
 	list_add_tail(&p->free, &e->free);
@@ -335,6 +391,104 @@ void ippool_give_back(struct ippool *p, const struct ip_addr *ip, struct sess_ke
 		e->user = NULL;
 	}
 	p->used--;
+}
+
+/* ---- new ranges ------------------------------------------------------------------------------ */
+
+/* Networks of before, retired ones too, that may have addresses in use; none counted yet. */
+static struct retired *candidates(const struct ippool *p, uint32_t *n)
+{
+	*n = p->n + p->n_retired;
+	struct retired *list = alloc_get(p->alloc, (*n + 1) * sizeof(*list));
+	if (!list)
+		return NULL;
+	for (uint32_t i = 0; i < p->n; i++)
+		list[i] = (struct retired){.first = p->ranges[i].first,
+					   .last = p->ranges[i].last,
+					   .len = p->ranges[i].len};
+	for (uint32_t i = 0; i < p->n_retired; i++) {
+		list[p->n + i] = p->retired[i];
+		list[p->n + i].live = 0;
+	}
+	return list;
+}
+
+/* Counts the addresses in use outside of the ranges. */
+static void count_live(struct ippool *p)
+{
+	struct hmap_node *node = NULL;
+
+	while ((node = hmap_each(&p->by_ip, node))) {
+		struct entry *e = container_of(node, struct entry, by_ip);
+		if (e->used && !range_of(p, e->ip))
+			retired_of(p, e->ip)->live++;
+	}
+}
+
+static void forget_free_outside(struct ippool *p)
+{
+	struct list_head *at, *next;
+
+	for (at = p->free.next; at != &p->free; at = next) {
+		struct entry *e = container_of(at, struct entry, free);
+		next = at->next;
+		if (range_of(p, e->ip))
+			continue;
+		if (e->user)
+			hmap_remove(&p->by_user, &e->by_user);
+		list_del(&e->free);
+		entry_free(p, e);
+	}
+}
+
+static void swap_ranges(struct ippool *p, struct ippool *q)
+{
+	struct ippool old = *p;
+
+	p->ranges = q->ranges;
+	p->sorted = q->sorted;
+	p->n = q->n;
+	p->cap = q->cap;
+	p->total = q->total;
+	p->fresh = 0; /* addresses that have an entry are passed over */
+	q->ranges = old.ranges;
+	q->sorted = old.sorted;
+	q->n = old.n;
+	q->cap = old.cap;
+}
+
+bool ippool_replace(struct ippool *p, struct ippool *fresh)
+{
+	uint32_t n;
+	struct retired *list = candidates(p, &n);
+
+	LNS_ASSERT(fresh->used == 0 && fresh->alloc == p->alloc);
+	if (!list)
+		return false;
+	swap_ranges(p, fresh);
+	alloc_put(p->alloc, p->retired, p->cap_retired * sizeof(*p->retired));
+	p->retired = list;
+	p->n_retired = n;
+	p->cap_retired = n + 1;
+	forget_free_outside(p);
+	count_live(p);
+	struct ip_prefix unused;
+	while (ippool_retire(p, &unused))
+		;
+	return true;
+}
+
+bool ippool_retire(struct ippool *p, struct ip_prefix *out)
+{
+	for (uint32_t i = 0; i < p->n_retired; i++) {
+		struct retired *r = &p->retired[i];
+		if (r->live > 0)
+			continue;
+		*out = (struct ip_prefix){.addr = ip_addr_v4(r->first), .len = r->len};
+		*r = p->retired[--p->n_retired];
+		return true;
+	}
+	return false;
 }
 
 static void view_fill(const struct ippool *p, uint32_t ip, nsec now, struct ippool_view *out)
@@ -378,5 +532,7 @@ bool ippool_next(const struct ippool *p, uint64_t *cursor, nsec now, struct ippo
 void ippool_totals(const struct ippool *p, uint32_t *used, uint32_t *total)
 {
 	*used = p->used;
+	for (uint32_t i = 0; i < p->n_retired; i++)
+		*used -= p->retired[i].live;
 	*total = p->total;
 }

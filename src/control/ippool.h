@@ -21,6 +21,14 @@ void ippool_free(struct ippool *p);
  * refused (false, with a reason in err). */
 bool ippool_add(struct ippool *p, const struct ip_prefix *range, char err[static 96]);
 
+/* Takes over the ranges of `fresh`, which gets the old ones and is to be freed: what is free is
+ * given out from the new ranges only, what is in use outside of them stays with its session, and
+ * its network among those to route, until it is given back. `fresh` has the same memory and no
+ * address in use. False when out of memory: nothing changed. */
+bool ippool_replace(struct ippool *p, struct ippool *fresh);
+/* Takes a network out whose last such address was given back; false when there is none. */
+bool ippool_retire(struct ippool *p, struct ip_prefix *out);
+
 /* Prefixes to route toward the TUN device, single addresses included. False at the end. */
 bool ippool_range(const struct ippool *p, unsigned i, struct ip_prefix *out);
 

@@ -169,7 +169,38 @@ static void route_pool(struct loop *l)
 		netlink_route(l->netlink, true, &range);
 }
 
-/* Pool networks are routed toward the TUN device for the whole life of the process. */
+static bool pool_has(const struct ippool *pool, const struct ip_prefix *p)
+{
+	struct ip_prefix range;
+	for (unsigned i = 0; ippool_range(pool, i, &range); i++)
+		if (range.len == p->len && ip_addr_equal(&range.addr, &p->addr))
+			return true;
+	return false;
+}
+
+/* Networks with an address in use stay routed until the last of them is given back. */
+static void replace_pool(struct loop *l, struct ippool *fresh)
+{
+	struct ip_prefix range, *before = NULL;
+	unsigned n = 0;
+
+	while (ippool_range(l->pool, n, &range))
+		n++;
+	before = calloc(n + 1, sizeof(*before));
+	for (unsigned i = 0; before && i < n; i++)
+		ippool_range(l->pool, i, &before[i]);
+	if (!before || !ippool_replace(l->pool, fresh)) {
+		log_sink_write(LOG_ERROR, 0, 0, "out of memory: the pool stays as it was");
+		n = 0;
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (!pool_has(l->pool, &before[i]))
+			netlink_route(l->netlink, false, &before[i]);
+	route_pool(l);
+	free(before);
+}
+
+/* Pool networks are routed toward the TUN device, those of an earlier file as long as needed. */
 static void load_pool(struct loop *l)
 {
 	char path[CONF_PATH_MAX];
@@ -226,6 +257,8 @@ static void apply_bundle(struct loop *l, struct conf_bundle *b, nsec now)
 	conf_free(l->conf);
 	if (users != l->users)
 		local_users_free(l->users);
+	if (b->pool)
+		replace_pool(l, b->pool);
 	ippool_free(b->pool);
 	l->conf = fresh;
 	l->users = users;
@@ -385,6 +418,10 @@ static nsec turn(struct loop *l, nsec now)
 	if (nsec_reached(l->rates_next, now)) {
 		rates_sample(&l->rates, l->all_counters, dp_n_workers(l->dp) + 1, now);
 		l->rates_next = nsec_add(now, NSEC_S(RATES_EVERY_S));
+		struct ip_prefix gone;
+		while (ippool_retire(l->pool, &gone))
+			if (!pool_has(l->pool, &gone))
+				netlink_route(l->netlink, false, &gone);
 	}
 	nsec next = nsec_min(core_turn(l->core, now), l->rates_next);
 	if (l->phase != PHASE_RUN)

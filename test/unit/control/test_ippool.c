@@ -343,6 +343,129 @@ static void out_of_memory_is_survived(void **state)
 	}
 }
 
+/* ---- new ranges ------------------------------------------------------------------------------ */
+
+static void add_range(struct ippool *p, const char *text)
+{
+	struct ip_prefix range;
+	char reason[96];
+	assert_true(ip_prefix_parse(span_str(text), &range));
+	assert_true(ippool_add(p, &range, reason));
+}
+
+static bool is_routed(const struct ippool *p, const char *text)
+{
+	struct ip_prefix wanted, range;
+	assert_true(ip_prefix_parse(span_str(text), &wanted));
+	for (unsigned i = 0; ippool_range(p, i, &range); i++)
+		if (range.len == wanted.len && ip_addr_equal(&range.addr, &wanted.addr))
+			return true;
+	return false;
+}
+
+static void a_pool_that_shrinks_keeps_what_is_in_use(void **state)
+{
+	(void)state;
+	struct test_alloc memory;
+	test_alloc_init(&memory);
+	struct ippool *p = ippool_new(&memory.alloc), *fresh = ippool_new(&memory.alloc);
+	struct sess_key key[4] = {{1, 1, 1}, {1, 2, 1}, {1, 3, 1}, {1, 4, 1}};
+	struct ip_addr ip[4], again;
+	struct ip_prefix gone;
+	uint32_t used, total;
+	nsec now = {0};
+
+	add_range(p, "10.0.0.0/30"); /* .1 .2 .3 */
+	add_range(p, "10.0.1.0/30");
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(ippool_take(p, span_str("u"), key[i], now, &ip[i]));
+	ippool_give_back(p, &ip[1], key[1], now);
+	/* 10.0.0.1, 10.0.0.3 and 10.0.1.1 are in use, 10.0.0.2 was. */
+	add_range(fresh, "10.0.0.0/31"); /* .1 */
+	assert_true(ippool_replace(p, fresh));
+	ippool_free(fresh);
+	ippool_totals(p, &used, &total);
+	assert_int_equal(total, 1);
+	assert_int_equal(used, 1);
+	assert_false(ippool_take(p, span_str("u"), key[1], now, &again));
+	assert_true(is_routed(p, "10.0.0.0/31"));
+	assert_true(is_routed(p, "10.0.0.0/30"));
+	assert_true(is_routed(p, "10.0.1.0/30"));
+	assert_true(ippool_contains(p, &ip[3]));
+	assert_false(ippool_retire(p, &gone));
+
+	ippool_give_back(p, &ip[3], key[3], now);
+	assert_true(ippool_retire(p, &gone));
+	assert_int_equal(ip_addr_u32(&gone.addr), 0x0A000100);
+	assert_false(is_routed(p, "10.0.1.0/30"));
+	assert_false(ippool_contains(p, &ip[3]));
+	assert_false(ippool_take(p, span_str("u"), key[3], now, &again));
+
+	/* The old ranges come back: what was outside is inside again. */
+	fresh = ippool_new(&memory.alloc);
+	add_range(fresh, "10.0.0.0/30");
+	assert_true(ippool_replace(p, fresh));
+	ippool_free(fresh);
+	assert_false(ippool_retire(p, &gone));
+	ippool_totals(p, &used, &total);
+	assert_int_equal(total, 3);
+	assert_int_equal(used, 2);
+	assert_true(ippool_take(p, span_str("v"), key[1], now, &again));
+	assert_int_equal(ip_addr_u32(&again), 0x0A000002);
+	assert_false(ippool_take(p, span_str("w"), key[3], now, &again));
+	ippool_give_back(p, &ip[2], key[2], now);
+	ippool_give_back(p, &ip[0], key[0], now);
+	ippool_free(p);
+	assert_int_equal(memory.blocks, 0);
+}
+
+/* Whatever ranges come and go: addresses in use stay with their holders and are routed. */
+static void ranges_may_change_at_random(void **state)
+{
+	(void)state;
+	enum { HOLDERS = 64, ROUNDS = 400 };
+	static const char *const choices[] = {"10.0.0.0/24", "10.0.0.0/25", "10.0.0.128/26",
+					      "10.0.0.8/29", "10.0.1.0/28", "10.0.0.0/23"};
+	struct test_alloc memory;
+	struct test_random r = {5};
+	struct ip_addr held[HOLDERS] = {0};
+	test_alloc_init(&memory);
+	struct ippool *p = ippool_new(&memory.alloc);
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct ippool *fresh = ippool_new(&memory.alloc);
+		struct ip_prefix range;
+		char reason[96];
+		for (unsigned i = 0; i < 3; i++) {
+			const char *text = choices[test_random_below(&r, 6)];
+			ip_prefix_parse(span_str(text), &range);
+			ippool_add(fresh, &range, reason); /* overlaps are refused */
+		}
+		assert_true(ippool_replace(p, fresh));
+		ippool_free(fresh);
+		for (unsigned n = 0; n < 40; n++) {
+			unsigned i = (unsigned)test_random_below(&r, HOLDERS);
+			struct sess_key key = {1, (uint16_t)(i + 1), 1};
+			if (ip_addr_is_set(&held[i])) {
+				ippool_give_back(p, &held[i], key, (nsec){0});
+				held[i] = (struct ip_addr){0};
+			} else if (!ippool_take(p, span_str("x"), key, (nsec){0}, &held[i])) {
+				held[i] = (struct ip_addr){0};
+			}
+			if (n % 8 == 0)
+				ippool_retire(p, &range);
+		}
+		for (unsigned i = 0; i < HOLDERS; i++) {
+			assert_true(!ip_addr_is_set(&held[i]) || ippool_contains(p, &held[i]));
+			for (unsigned j = 0; j < i; j++)
+				assert_false(ip_addr_is_set(&held[i]) &&
+					     ip_addr_equal(&held[i], &held[j]));
+		}
+	}
+	ippool_free(p);
+	assert_int_equal(memory.blocks, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +479,8 @@ int main(void)
 		cmocka_unit_test(a_random_run_agrees_with_the_model),
 		cmocka_unit_test(a_million_addresses_cost_nothing_until_used),
 		cmocka_unit_test(out_of_memory_is_survived),
+		cmocka_unit_test(a_pool_that_shrinks_keeps_what_is_in_use),
+		cmocka_unit_test(ranges_may_change_at_random),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
