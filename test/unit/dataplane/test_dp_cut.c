@@ -136,6 +136,26 @@ static void any_super_packet_is_cut_right(void **state)
 	}
 }
 
+/* Some value of two bytes makes any checksum zero; UDP must not say so. */
+static void a_checksum_of_zero_is_written_as_it_must_be(void **state)
+{
+	unsigned zeros = 0;
+
+	for (unsigned udp = 0; udp < 2; udp++)
+		for (unsigned v = 0; v < 0x10000; v++) {
+			struct seg s = some(false, udp, 2), one = seg_of(&s, 2, 0);
+			uint8_t room[100];
+			seg_store(payload, (uint16_t)v);
+			seg_make(&one, room);
+			const uint8_t *sum = room + (udp ? 26 : 36);
+			if (sum[0] != sum[1] || (sum[0] && sum[0] != 0xFF))
+				continue;
+			expect_segments(*state, &s, 2);
+			zeros++;
+		}
+	assert_int_equal(zeros, 2);
+}
+
 static void segments_are_counted(void **state)
 {
 	struct fixture *f = *state;
@@ -285,6 +305,7 @@ int main(void)
 		TEST(a_super_packet_is_cut),
 		TEST(flags_stand_where_they_belong),
 		TEST(any_super_packet_is_cut_right),
+		TEST(a_checksum_of_zero_is_written_as_it_must_be),
 		TEST(segments_are_counted),
 		TEST(the_mru_is_that_of_a_segment),
 		TEST(long_segments_without_df_are_fragmented),

@@ -342,6 +342,23 @@ static void a_device_without_uso_gets_datagrams_apart(void **state)
 	expect_same(3);
 }
 
+static void a_super_packet_stays_below_64_kilobytes(void **state)
+{
+	(void)state;
+	for (unsigned udp = 0; udp < 2; udp++) {
+		for (unsigned i = 0; i < 100; i++) {
+			struct seg s = some(udp);
+			s.n = 1400;
+			s.id = (uint16_t)(s.id + i);
+			s.seq += i * 1400;
+			in[i].n = seg_make(&s, in[i].b);
+		}
+		run(100);
+		assert_int_equal(out.writes, 3);
+		expect_same(100);
+	}
+}
+
 static void truncations_go_through(void **state)
 {
 	(void)state;
@@ -465,6 +482,7 @@ int main(void)
 		cmocka_unit_test(udp_without_a_checksum_goes_through),
 		cmocka_unit_test(identifications_count_up_or_mean_nothing),
 		cmocka_unit_test(a_device_without_uso_gets_datagrams_apart),
+		cmocka_unit_test(a_super_packet_stays_below_64_kilobytes),
 		cmocka_unit_test(truncations_go_through),
 		cmocka_unit_test(any_sequence_comes_out_as_it_went_in),
 	};
