@@ -131,7 +131,6 @@ static const struct command_row rows[] = {
 	{MODE_EXEC, "show bgp", cmd_show_bgp, false, "Neighbours, or details of one"},
 	{MODE_EXEC, "suspend", NULL, true, NULL},
 	{MODE_EXEC, "suspend bgp", cmd_suspend, true, "Withdraw all routes"},
-	{MODE_EXEC, "no", NULL, true, NULL},
 	{MODE_EXEC, "no suspend", NULL, true, NULL},
 	{MODE_EXEC, "no suspend bgp", cmd_no_suspend, true, "Announce all routes"},
 	{MODE_EXEC, "restart", NULL, true, NULL},

@@ -1155,7 +1155,7 @@ void cli_cmd_register(struct cli_conn *conn)
 {
 	cli_rows_register(conn, commands, sizeof(commands) / sizeof(commands[0]));
 	cli_config_register(conn);
-	cli_bgp_register(conn);
 	cli_info_register(conn);
+	cli_bgp_register(conn);
 	cli_watch_register(conn);
 }

@@ -141,6 +141,8 @@ static bool ends_in_secret(const char *command, char **argv, int argc)
 {
 	if (strcmp(command, "setforward") == 0)
 		return argc > 0;
+	if (lex_is_prefix(command, "neighbour") || lex_is_prefix(command, "neighbor"))
+		return argc > 2 && lex_is_prefix(argv[1], "password");
 	const struct conf_var *v =
 		strcmp(command, "set") == 0 && argc > 1 ? conf_var_find(argv[0]) : NULL;
 	return v && v->type == CONF_SECRET;

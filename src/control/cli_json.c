@@ -3,6 +3,7 @@
 #include <ctype.h>
 
 #include "base/crypto.h"
+#include "control/conf_bgp.h"
 #include "control/conf_parse.h"
 #include "control/lexer.h"
 
@@ -235,14 +236,15 @@ static json_t *blocks_of(const struct conf *c, bool secrets)
 	char masked[2 * CONF_VALUE_TEXT];
 
 	for (const struct conf_kept *k = c->kept; k; k = k->next) {
-		bool hide = k->kind == CONF_KEPT_FORWARD && !secrets;
-		if (hide)
+		bool forward = k->kind == CONF_KEPT_FORWARD && !secrets;
+		if (forward)
 			conf_forward_masked(k, masked, sizeof(masked));
+		bool hide = forward || (!secrets && conf_bgp_masked(k, masked, sizeof(masked)));
 		if (k->head) {
 			block = json_array();
 			json_array_append_new(list, block);
 		}
-		json_array_append_new(block, hide ? json_string(masked)
+		json_array_append_new(block, hide ? json_string(masked + strspn(masked, " "))
 						  : json_text(k->text->s, k->text->n));
 	}
 	return list;

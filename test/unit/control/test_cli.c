@@ -770,7 +770,6 @@ static void other_displays_answer(void **state)
 	assert_shows(run("show access-list nope"), "Access list nope is not defined");
 	assert_shows(run("show top 3"), "down kbit/s");
 	assert_shows(run("show banana"), "V  \\");
-	assert_shows(run("show bgp"), "no such feature yet");
 	assert_shows(run("debug"), "Currently debugging: critical");
 	run("debug ca error");
 	assert_shows(run("debug"), "Currently debugging: critical error calls");
