@@ -164,7 +164,7 @@ static _Atomic bool ending;
 static pthread_t control;
 static struct cli_server *server;
 static unsigned applied, shutdowns;
-static char conf_path[64], socket_path[64];
+static char conf_path[64], socket_path[108];
 
 static void *control_thread(void *arg)
 {
@@ -258,7 +258,7 @@ static struct cli_users *users_of(const char *const *lines)
 
 static void start(const char *const *user_lines, unsigned idle_s)
 {
-	char text[256], reason[160];
+	char text[512], reason[160];
 	snprintf(text, sizeof(text),
 		 "set cli_port %u\nset cli_idle_timeout %u\nset cli_max_connections 3\n"
 		 "set l2tp_secret hunter2\nset cli_bind_address %s\nset cli_socket \"%s\"\n",
