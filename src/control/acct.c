@@ -66,13 +66,12 @@ static void put_cause(const struct end_reason *why, struct wbuf *w)
 	rad_put_vsa(w, RAD_VENDOR_CISCO, RAD_CISCO_AVPAIR, wbuf_written(&t));
 }
 
-static void send_record(struct core *c, const struct core_session *s, struct wbuf *w, nsec now)
+static void send_record(struct core *c, struct wbuf *w, nsec now)
 {
-	struct rad_ask ask = {.kind = RAD_ACCT, .attrs = wbuf_written(w)};
+	struct span attrs = wbuf_written(w);
 
-	LNS_ASSERT(!ask.attrs.bad);
-	if (!rad_client_ask(c->radius, &ask, now))
-		core_log(c, LOG_ERROR, s, "accounting record lost: no room for the request");
+	LNS_ASSERT(!attrs.bad);
+	acct_send(c, attrs, now);
 }
 
 /* Accounting-On and -Off: all sessions that the server still knows of are over (RFC 2866 5.1). */
@@ -88,7 +87,7 @@ static void send_service(struct core *c, uint32_t status, nsec now)
 	rad_put_text(&w, RAD_ACCT_SESSION_ID, id);
 	aaa_radius_put_nas(c, NULL, &w);
 	rad_put_u32(&w, RAD_EVENT_TIMESTAMP, wall_s);
-	send_record(c, NULL, &w, now);
+	send_record(c, &w, now);
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -125,7 +124,7 @@ void acct_up(struct core *c, struct core_session *s, nsec now)
 		return;
 	s->counted = true;
 	put_start(c, s, STATUS_START, &w);
-	send_record(c, s, &w, now);
+	send_record(c, &w, now);
 	interim_start(c, s, now);
 }
 
@@ -147,7 +146,7 @@ void acct_interim_due(struct core *c, struct core_session *s, nsec now)
 		dp_counters_read(dp_slot_counters(c->env.tables, s->slot), &n);
 	put_start(c, s, STATUS_INTERIM, &w);
 	put_counters(s, &n, now, &w);
-	send_record(c, s, &w, now);
+	send_record(c, &w, now);
 	interim_start(c, s, now);
 }
 
@@ -162,7 +161,7 @@ void acct_gone(struct core *c, struct core_session *s, const struct msg_session_
 	put_start(c, s, STATUS_STOP, &w);
 	put_counters(s, &m->counters, now, &w);
 	put_cause(&m->reason, &w);
-	send_record(c, s, &w, now);
+	send_record(c, &w, now);
 }
 
 void acct_service(struct core *c, nsec now)
@@ -178,15 +177,9 @@ void acct_end_turn(struct core *c, nsec now)
 {
 	if (!c->accounting_ends)
 		return;
-	if (c->closing && (!list_empty(&c->sessions) || rad_client_outstanding(c->radius) > 0))
+	if (c->closing && (!list_empty(&c->sessions) || acct_late_waits(c) ||
+			   rad_client_outstanding(c->radius) > 0))
 		return;
 	c->accounting_ends = false;
 	send_service(c, STATUS_OFF, now);
-}
-
-void acct_answer(struct core *c, const struct rad_answer *a, nsec now)
-{
-	(void)now;
-	if (a->timeout)
-		core_log(c, LOG_ERROR, NULL, "accounting record lost: no RADIUS server answers");
 }

@@ -342,6 +342,7 @@ struct core *core_new(const struct core_env *env, const struct conf *conf, struc
 		return NULL;
 	}
 	core_dae_conf(c);
+	acct_late_init(c);
 	acct_service(c, now);
 	return c;
 }
@@ -355,6 +356,7 @@ void core_free(struct core *c)
 		core_session_free(c, container_of(it, struct core_session, by_age), NSEC_ZERO);
 	core_tunnels_free(c);
 	core_queries_free(c);
+	acct_late_free(c);
 	rad_client_free(c->radius);
 	hmap_fini(&c->sessions_by_key);
 	hmap_fini(&c->sessions_by_ip);
@@ -389,17 +391,19 @@ nsec core_turn(struct core *c, nsec now)
 		on_answer(c, &a, now);
 	while ((t = wheel_expired(&c->wheel, now)))
 		acct_interim_due(c, container_of(t, struct core_session, interim), now);
+	acct_late_turn(c, now);
 	acct_end_turn(c, now);
 	core_queries_turn(c, now);
 	dp_routes_turn_own(c->env.routes);
 	nsec next = nsec_min(rad_client_next(c->radius), wheel_next(&c->wheel));
+	next = nsec_min(next, acct_late_next(c));
 	return nsec_min(next, core_queries_next(c));
 }
 
 bool core_busy(const struct core *c)
 {
 	return !list_empty(&c->sessions) || rad_client_outstanding(c->radius) > 0 ||
-	       c->accounting_ends;
+	       acct_late_waits(c) || c->accounting_ends;
 }
 
 void core_totals(const struct core *c, struct core_totals *out)

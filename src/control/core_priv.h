@@ -12,6 +12,7 @@
  *	aaa_radius.c	the same as RADIUS attributes and answers
  *	core_dae.c	Disconnect and CoA requests
  *	acct.c		accounting records of a session's life
+ *	acct_late.c	those that no server took yet
  */
 #ifndef LNS_CORE_PRIV_H
 #define LNS_CORE_PRIV_H
@@ -148,6 +149,11 @@ struct core {
 	struct core_dae_client dae_clients[CORE_DAE_CLIENTS];
 	struct core_dae_done dae_done[CORE_DAE_DONE]; /* a ring of the newest */
 
+	struct list_head late_asked, late_new; /* records that no server took, oldest first */
+	uint32_t n_late, late_under_way, late_window;
+	nsec late_next; /* when the first of them is sent again */
+	bool late_full_told;
+
 	bool accounting;      /* Accounting-On was sent */
 	bool accounting_ends; /* Accounting-Off is due */
 	bool closing;	      /* all sessions are ending: Accounting-Off comes behind them */
@@ -244,7 +250,17 @@ void acct_gone(struct core *c, struct core_session *s, const struct msg_session_
 void acct_interim_due(struct core *c, struct core_session *s, nsec now);
 /* Acct-Interim-Interval of a session that is up was changed. */
 void acct_interval_changed(struct core *c, struct core_session *s, nsec now);
+
+/* acct_late.c */
+void acct_late_init(struct core *c);
+void acct_late_free(struct core *c);
+/* Sends a record; one that no server takes is kept and sent again until one does. */
+void acct_send(struct core *c, struct span attrs, nsec now);
 void acct_answer(struct core *c, const struct rad_answer *a, nsec now);
+void acct_late_turn(struct core *c, nsec now);
+/* Records wait that a server could take; without servers it is no use to wait for them. */
+bool acct_late_waits(const struct core *c);
+nsec acct_late_next(const struct core *c);
 
 /* core_dae.c */
 /* Who may ask, from the configuration. */

@@ -180,6 +180,100 @@ static void a_record_says_how_the_session_was_let_in(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+/* Answers every accounting request since `from`; returns how many there were. */
+static unsigned answer_since(struct core_kit *k, unsigned from)
+{
+	unsigned n = 0;
+
+	for (unsigned i = from; i < k->n_sends; i++, n++) {
+		struct kit_send s = k->sends[i % KIT_SENDS];
+		kit_answer_to(k, &s, RAD_ACCOUNTING_RESPONSE, NULL);
+	}
+	return n;
+}
+
+static void records_that_no_server_took_are_told_later_in_order(void **state)
+{
+	(void)state;
+	struct core_kit *k = acct_kit();
+
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	struct sess_key key = session_up(k, 3, NULL);
+	for (unsigned i = 0; i < 60; i++) /* the servers are silent */
+		kit_advance(k, NSEC_S(1));
+	assert_int_equal(counter_get(&k->counters, C_ACCT_LATE) > 0, true);
+	unsigned before = k->n_sends;
+	kit_session_gone(k, key, NULL);
+	assert_int_equal(k->n_sends, before); /* behind the Start */
+	assert_true(core_busy(k->core));
+
+	/* They are back: the Start and then the Stop, each with its age. */
+	uint32_t seen[8], delay[8];
+	unsigned n = 0;
+	for (unsigned i = 0; i < 120 && core_busy(k->core); i++) {
+		unsigned from = k->n_sends;
+		kit_advance(k, NSEC_S(1));
+		for (unsigned m = from; m < k->n_sends && n < 8; m++, n++) {
+			seen[n] = status_of(&k->sends[m % KIT_SENDS]);
+			delay[n] = number_of(&k->sends[m % KIT_SENDS], RAD_ACCT_DELAY_TIME);
+		}
+		answer_since(k, from);
+	}
+	assert_false(core_busy(k->core));
+	assert_int_equal(n, 2);
+	assert_int_equal(seen[0], START);
+	assert_in_range(delay[0], 40, 120); /* as of its first repetition to that server */
+	assert_int_equal(seen[1], STOP);
+	assert_in_range(delay[1], 0, 60);
+	assert_int_equal(counter_get(&k->counters, C_ACCT_LOST), 0);
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void many_late_records_come_through_and_none_twice(void **state)
+{
+	(void)state;
+	enum { N = 500 };
+	struct core_kit *k = acct_kit();
+	static uint8_t told[N + 1][3];
+
+	k->conf.allow_duplicate_users = true;
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	for (uint16_t i = 0; i < 200; i++)
+		session_up(k, i + 1u, NULL);
+	for (unsigned i = 0; i < 60; i++)
+		kit_advance(k, NSEC_S(1));
+	for (uint16_t i = 0; i < 200; i++)
+		kit_session_gone(k, kit_key(1, i + 1u, i + 1u), NULL);
+	memset(told, 0, sizeof(told));
+	for (unsigned i = 0; i < 20000 && core_busy(k->core); i++) {
+		unsigned from = k->n_sends;
+		kit_advance(k, NSEC_MS(20));
+		for (unsigned m = from; m < k->n_sends; m++) {
+			const struct kit_send *s = &k->sends[m % KIT_SENDS];
+			told[number_of(s, RAD_NAS_PORT) & 0xFF][status_of(s)]++;
+		}
+		assert_true(k->n_sends - from <= KIT_SENDS);
+		answer_since(k, from);
+	}
+	assert_false(core_busy(k->core));
+	for (unsigned i = 1; i <= 200; i++) {
+		assert_int_equal(told[i][START], 1);
+		assert_int_equal(told[i][STOP], 1);
+	}
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void late_records_that_remain_are_freed_and_said(void **state)
+{
+	(void)state;
+	struct core_kit *k = acct_kit();
+
+	session_up(k, 3, NULL);
+	for (unsigned i = 0; i < 60; i++)
+		kit_advance(k, NSEC_S(1));
+	assert_int_equal(kit_free(k), 0);
+}
+
 static int start_rcu(void **state)
 {
 	(void)state;
@@ -201,6 +295,9 @@ int main(void)
 		cmocka_unit_test(leaving_with_sessions_says_off_at_once),
 		cmocka_unit_test(accounting_that_is_switched_on_later_says_on),
 		cmocka_unit_test(interim_records_are_spread_around_the_servers_interval),
+		cmocka_unit_test(records_that_no_server_took_are_told_later_in_order),
+		cmocka_unit_test(many_late_records_come_through_and_none_twice),
+		cmocka_unit_test(late_records_that_remain_are_freed_and_said),
 		cmocka_unit_test(a_record_says_how_the_session_was_let_in),
 	};
 	return cmocka_run_group_tests(tests, start_rcu, stop_rcu);
