@@ -113,6 +113,23 @@ void bgp_rib_remove(struct bgp_rib *r, const struct ip_prefix *p)
 		entry_free(r, e);
 }
 
+bool bgp_rib_network(struct bgp_rib *r, const struct ip_prefix *p, bool held)
+{
+	struct bgp_rib_entry *e = find(r, p);
+
+	if ((e && e->network) == held)
+		return true;
+	if (held) {
+		if (!bgp_rib_add(r, p))
+			return false;
+		find(r, p)->network = true;
+		return true;
+	}
+	e->network = false;
+	bgp_rib_remove(r, p);
+	return true;
+}
+
 uint32_t bgp_rib_holders(const struct bgp_rib *r, const struct ip_prefix *p)
 {
 	const struct bgp_rib_entry *e = find(r, p);

@@ -33,6 +33,7 @@ struct bgp_rib_entry {
 	struct list_head of_dead;
 	uint64_t serial; /* of its last change */
 	uint32_t holders;
+	bool network; /* one of the holders is bgp_rib_network() */
 	struct ip_prefix prefix;
 };
 
@@ -48,6 +49,8 @@ void bgp_rib_fini(struct bgp_rib *r);
 bool bgp_rib_add(struct bgp_rib *r, const struct ip_prefix *p);
 /* One holder less; there must have been one. */
 void bgp_rib_remove(struct bgp_rib *r, const struct ip_prefix *p);
+/* A holder of its own that is there or not, however often it is said. False: out of memory. */
+bool bgp_rib_network(struct bgp_rib *r, const struct ip_prefix *p, bool held);
 uint32_t bgp_rib_holders(const struct bgp_rib *r, const struct ip_prefix *p);
 /* Forgets dead entries that every reader has seen. */
 void bgp_rib_collect(struct bgp_rib *r);

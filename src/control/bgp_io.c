@@ -517,6 +517,15 @@ void bgp_io_route(struct bgp_io *io, bool add, const struct ip_prefix *p)
 				ip_prefix_text(p, text));
 }
 
+void bgp_io_network(struct bgp_io *io, bool add, const struct ip_prefix *p)
+{
+	char text[IP_PREFIX_TEXT];
+
+	if (!bgp_rib_network(&io->speaker.rib, p, add))
+		log_sink_printf(LOG_ERROR, "bgp: out of memory: %s is not announced",
+				ip_prefix_text(p, text));
+}
+
 struct bgp_speaker *bgp_io_speaker(struct bgp_io *io)
 {
 	return &io->speaker;

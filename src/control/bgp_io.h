@@ -20,6 +20,8 @@ void bgp_io_conf(struct bgp_io *io, const struct conf *conf, nsec now);
 bool bgp_io_is_on(const struct bgp_io *io);
 /* One more or one less holder of a prefix that is to be announced. */
 void bgp_io_route(struct bgp_io *io, bool add, const struct ip_prefix *p);
+/* A network of the pool is announced, or not any more; saying so again changes nothing. */
+void bgp_io_network(struct bgp_io *io, bool add, const struct ip_prefix *p);
 /* `what`: the low 16 bits of the event. */
 void bgp_io_event(struct bgp_io *io, unsigned what, nsec now);
 /* Once per turn of the loop; returns when the next one is due. */

@@ -162,11 +162,18 @@ static struct cli_users *load_cli_users(const struct loop *l, const struct conf 
 	return cli_users_file_load(&heap, path, &to_log);
 }
 
+static void route_network(struct loop *l, bool add, const struct ip_prefix *range)
+{
+	netlink_route(l->netlink, add, range);
+	if (l->bgp)
+		bgp_io_network(l->bgp, add, range);
+}
+
 static void route_pool(struct loop *l)
 {
 	struct ip_prefix range;
 	for (unsigned i = 0; ippool_range(l->pool, i, &range); i++)
-		netlink_route(l->netlink, true, &range);
+		route_network(l, true, &range);
 }
 
 static bool pool_has(const struct ippool *pool, const struct ip_prefix *p)
@@ -195,7 +202,7 @@ static void replace_pool(struct loop *l, struct ippool *fresh)
 	}
 	for (unsigned i = 0; i < n; i++)
 		if (!pool_has(l->pool, &before[i]))
-			netlink_route(l->netlink, false, &before[i]);
+			route_network(l, false, &before[i]);
 	route_pool(l);
 	free(before);
 }
@@ -421,7 +428,7 @@ static nsec turn(struct loop *l, nsec now)
 		struct ip_prefix gone;
 		while (ippool_retire(l->pool, &gone))
 			if (!pool_has(l->pool, &gone))
-				netlink_route(l->netlink, false, &gone);
+				route_network(l, false, &gone);
 	}
 	nsec next = nsec_min(core_turn(l->core, now), l->rates_next);
 	if (l->phase != PHASE_RUN)
@@ -621,7 +628,7 @@ static bool start_core(struct loop *l)
 	return l->core != NULL;
 }
 
-/* What is announced for the whole life of the process: pools, and the addresses that L2TP has. */
+/* Pools are announced, and for the whole life of the process the addresses that L2TP has. */
 static bool start_bgp(struct loop *l)
 {
 	struct ip_prefix p;
@@ -631,7 +638,7 @@ static bool start_bgp(struct loop *l)
 	if (!l->bgp)
 		return false;
 	for (unsigned i = 0; ippool_range(l->pool, i, &p); i++)
-		bgp_io_route(l->bgp, true, &p);
+		bgp_io_network(l->bgp, true, &p);
 	for (unsigned i = 0; i < l->conf->n_bind; i++) {
 		p = (struct ip_prefix){l->conf->bind[i], 32};
 		if (ip_addr_is_set(&p.addr))

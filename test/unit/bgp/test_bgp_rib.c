@@ -136,6 +136,23 @@ static void it_comes_back_before_it_was_seen_to_go(void **state)
 	bgp_rib_reader_off(&rib, &r);
 }
 
+static void a_network_is_held_once_however_often_it_is_said(void **state)
+{
+	(void)state;
+	struct ip_prefix p = host(1);
+
+	assert_true(bgp_rib_network(&rib, &p, false));
+	assert_true(bgp_rib_network(&rib, &p, true));
+	assert_true(bgp_rib_network(&rib, &p, true));
+	assert_int_equal(bgp_rib_holders(&rib, &p), 1);
+	add(1);
+	assert_true(bgp_rib_network(&rib, &p, false));
+	assert_true(bgp_rib_network(&rib, &p, false));
+	assert_int_equal(bgp_rib_holders(&rib, &p), 1);
+	del(1);
+	assert_int_equal(bgp_rib_holders(&rib, &p), 0);
+}
+
 static void without_memory_nothing_is_added(void **state)
 {
 	(void)state;
@@ -199,6 +216,7 @@ int main(void)
 		RIB_TEST(each_reader_has_its_own_pace),
 		RIB_TEST(a_reader_that_stays_behind_holds_nothing_once_it_is_off),
 		RIB_TEST(it_comes_back_before_it_was_seen_to_go),
+		RIB_TEST(a_network_is_held_once_however_often_it_is_said),
 		RIB_TEST(without_memory_nothing_is_added),
 		RIB_TEST(readers_know_the_truth_in_the_end),
 	};
