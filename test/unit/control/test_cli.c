@@ -163,7 +163,7 @@ static struct rates_view rates;
 static _Atomic bool ending;
 static pthread_t control;
 static struct cli_server *server;
-static unsigned applied, shutdowns;
+static _Atomic unsigned applied, shutdowns;
 static char conf_path[64], socket_path[108];
 
 static void *control_thread(void *arg)
@@ -199,6 +199,30 @@ static void about(void *ctx, struct cli_about *out)
 {
 	(void)ctx;
 	*out = (struct cli_about){"9.9.9", 4, "full", "session"};
+}
+
+/* The configuration belongs to the control thread: other threads ask. */
+struct asked {
+	uint32_t debug;
+	char secret[LNS_SECRET_MAX];
+};
+
+static void look_at_conf(struct core *core, nsec now, void *arg)
+{
+	struct asked *a = arg;
+
+	(void)core;
+	(void)now;
+	a->debug = conf->debug;
+	snprintf(a->secret, sizeof(a->secret), "%s", conf->l2tp_secret);
+}
+
+static struct asked asked(void)
+{
+	struct asked a = {0};
+
+	assert_true(request_run(queue, look_at_conf, &a));
+	return a;
 }
 
 static void apply(void *ctx, struct conf_bundle *b, nsec now)
@@ -847,9 +871,9 @@ static void variables_are_set_at_once(void **state)
 	run_config("conf t");
 	applied = 0;
 	assert_shows(run_config("set debug 4"), "Setting \"debug\" to \"4\"");
-	assert_int_equal(conf->debug, 4);
+	assert_int_equal(asked().debug, 4);
 	assert_shows(run_config("set l2tp_secret 'two words'"), "to \"********\"");
-	assert_string_equal(conf->l2tp_secret, "two words");
+	assert_string_equal(asked().secret, "two words");
 	assert_shows(run_config("set bind_address 192.0.2.1"), "at the next start");
 	assert_int_equal(applied, 3);
 	assert_shows(run_config("set debug 4"), "Setting");
@@ -859,9 +883,9 @@ static void variables_are_set_at_once(void **state)
 	assert_shows(run_config("set nothing 1"), "unknown variable \"nothing\"");
 	assert_shows(run_config("set debug"), "Usage: set");
 	assert_int_equal(applied, 3);
-	assert_int_equal(conf->debug, 4);
+	assert_int_equal(asked().debug, 4);
 	run_config("no set debug");
-	assert_int_equal(conf->debug, 0);
+	assert_int_equal(asked().debug, 0);
 	run_privileged("exit");
 	close(terminal.fd);
 	stop();
@@ -953,15 +977,15 @@ static void a_reload_is_all_or_nothing(void **state)
 	assert_shows(said, ":2: error: unknown variable \"nothing\"");
 	assert_shows(said, "Reload refused, nothing changed");
 	assert_int_equal(applied, 0);
-	assert_int_equal(conf->debug, 0);
+	assert_int_equal(asked().debug, 0);
 	write_file("set debug 2\n");
 	said = run_privileged("show configuration diff");
 	assert_shows(said, "-set debug 0\r\n+set debug 2\r\n");
 	assert_shows(said, "+set l2tp_secret \"\"\r\n");
 	assert_shows(run_privileged("reload"), "Reloaded /tmp/test_cli.");
 	assert_int_equal(applied, 1);
-	assert_int_equal(conf->debug, 2);
-	assert_string_equal(conf->l2tp_secret, "");
+	assert_int_equal(asked().debug, 2);
+	assert_string_equal(asked().secret, "");
 	close(terminal.fd);
 	stop();
 	forget_file();
@@ -978,23 +1002,23 @@ static void what_is_not_confirmed_is_rolled_back(void **state)
 	run_config("set debug 4");
 	run_privileged("exit");
 	assert_shows(run_privileged("write memory"), "Not confirmed yet");
-	assert_int_equal(conf->debug, 4);
-	for (unsigned i = 0; i < 100 && conf->debug == 4; i++)
+	assert_int_equal(asked().debug, 4);
+	for (unsigned i = 0; i < 100 && asked().debug == 4; i++)
 		usleep(100000);
-	assert_int_equal(conf->debug, 0);
+	assert_int_equal(asked().debug, 0);
 
 	run_config("configure commit-confirmed 1s");
 	run_config("set debug 5");
 	run_privileged("exit");
 	assert_shows(run_privileged("configure confirm"), "Confirmed");
 	usleep(1300000);
-	assert_int_equal(conf->debug, 5);
+	assert_int_equal(asked().debug, 5);
 
 	run_config("configure commit-confirmed 60");
 	run_config("set debug 1");
 	run_privileged("exit");
 	assert_shows(run_privileged("configure rollback"), "Rolled back");
-	assert_int_equal(conf->debug, 5);
+	assert_int_equal(asked().debug, 5);
 	run_config("configure commit-confirmed 60"); /* ends with the server */
 	close(terminal.fd);
 	stop();
