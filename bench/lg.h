@@ -176,8 +176,7 @@ int lg_io_enter(const char *netns);
 void lg_io_leave(int before);
 bool lg_io_watch_tun(struct lg *g, int fd);
 
-/* ---- lg_tun.c: a network interface for one subscriber -----------------------------------------
- */
+/* ---- lg_tun.c: a network interface for one subscriber -------------------------------------- */
 
 bool lg_tun_open(struct lg *g, const char *name, struct lg_session *s);
 void lg_tun_close(struct lg *g);

@@ -343,8 +343,7 @@ static int step_traffic(struct lg *g, struct params *p)
 	return status;
 }
 
-/* ---- search: the highest rate without loss ----------------------------------------------------
- */
+/* ---- search: the highest rate without loss ------------------------------------------------- */
 
 static double loss_of(const struct lg_stats *s)
 {

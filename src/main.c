@@ -31,7 +31,7 @@ static const char usage[] =
 	"  -c FILE    configuration (default " CONF_CLASSIC_PATH ")\n"
 	"  -t         check the configuration and exit: 0 = good, 1 = bad (file:line: reason)\n"
 	"  -d         detach from the terminal and run in the background\n"
-	"  -v         log more until the configuration sets `debug`; repeat for even more\n"
+	"  -v         log one level more; repeat for even more; `debug` counts when it is higher\n"
 	"  -h NAME    host name, unless the configuration sets `hostname`\n"
 	"  --version  print the version and exit\n"
 	"  --help     print this and exit\n";

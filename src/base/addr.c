@@ -178,8 +178,7 @@ bool ip_prefix_parse(struct span text, struct ip_prefix *out)
 	return true;
 }
 
-/* ---- writing: the caller's buffers are large enough for the longest text (checked by tests) ---
- */
+/* ---- writing: the caller's buffers are large enough for the longest text (checked by tests)  */
 
 static char *put_decimal(char *to, unsigned v)
 {

@@ -42,7 +42,10 @@ static inline uint32_t ip_addr_u32(const struct ip_addr *a)
 	return (uint32_t)a->b[0] << 24 | (uint32_t)a->b[1] << 16 | (uint32_t)a->b[2] << 8 | a->b[3];
 }
 
-static inline bool ip_addr_is_set(const struct ip_addr *a) { return a->family != 0; }
+static inline bool ip_addr_is_set(const struct ip_addr *a)
+{
+	return a->family != 0;
+}
 
 static inline bool ip_addr_equal(const struct ip_addr *a, const struct ip_addr *b)
 {
@@ -68,7 +71,7 @@ uint64_t sock_addr_hash(const struct sock_addr *a, uint64_t seed);
 
 /* The outer path of a tunnel: which of our sockets, which of our addresses, which peer. */
 struct l2tp_path {
-	uint8_t local;		/* index of the bound address = of the socket within a worker */
+	uint8_t local;		 /* index of the bound address = of the socket within a worker */
 	struct ip_addr local_ip; /* destination address of what the peer sent; source of ours */
 	struct sock_addr peer;
 };

@@ -19,7 +19,10 @@ struct alloc {
 	void (*put)(void *ctx, void *p, size_t n);
 };
 
-static inline void *alloc_get(const struct alloc *a, size_t n) { return a->get(a->ctx, n); }
+static inline void *alloc_get(const struct alloc *a, size_t n)
+{
+	return a->get(a->ctx, n);
+}
 static inline void alloc_put(const struct alloc *a, void *p, size_t n)
 {
 	if (p)

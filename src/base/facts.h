@@ -68,7 +68,8 @@ enum term_cause {
 
 /* Why a session ends: what the LAC is told (RFC 2661 4.4.2) and what accounting is told. */
 struct end_reason {
-	uint16_t cdn_result; /* Result Code of our CDN; 0 = the peer sent CDN or is gone, send none */
+	uint16_t cdn_result; /* Result Code of our CDN; 0 = the peer sent CDN or is gone, send none
+			      */
 	uint16_t cdn_error;  /* Error Code when cdn_result is 2 */
 	uint8_t cause;	     /* enum term_cause */
 	char text[60];	     /* for logs, CDN Error Message and disc-cause-ext; NUL-terminated */
@@ -79,17 +80,18 @@ enum auth_proto { AUTH_NONE = 0, AUTH_PAP = 0xC023, AUTH_CHAP = 0xC223 };
 
 /* What AAA grants one session. Filled by RADIUS or the local file, completed by the pools. */
 struct aaa_profile {
-	struct ip_addr ip;	  /* the subscriber's address; unset: none could be had */
-	struct ip_addr peer_ip;	  /* our address in IPCP */
-	struct ip_addr dns[2];	  /* unset ones are 0.0.0.0 in IPCP */
+	struct ip_addr ip;	/* the subscriber's address; unset: none could be had */
+	struct ip_addr peer_ip; /* our address in IPCP */
+	struct ip_addr dns[2];	/* unset ones are 0.0.0.0 in IPCP */
 	bool ip_from_pool;
 	uint8_t n_routes;
-	struct ip_prefix routes[LNS_ROUTES_MAX]; /* Framed-Routes, the address itself not included */
-	uint32_t session_timeout_s;		 /* 0 = none */
-	uint32_t idle_timeout_s;		 /* 0 = none */
-	uint32_t interim_s;			 /* Acct-Interim-Interval; 0 = ours */
-	uint16_t mtu;				 /* Framed-MTU; 0 = none */
-	char filter_in[LNS_FILTER_NAME_MAX];	 /* name without ".in"; "" = none */
+	struct ip_prefix
+		routes[LNS_ROUTES_MAX];	     /* Framed-Routes, the address itself not included */
+	uint32_t session_timeout_s;	     /* 0 = none */
+	uint32_t idle_timeout_s;	     /* 0 = none */
+	uint32_t interim_s;		     /* Acct-Interim-Interval; 0 = ours */
+	uint16_t mtu;			     /* Framed-MTU; 0 = none */
+	char filter_in[LNS_FILTER_NAME_MAX]; /* name without ".in"; "" = none */
 	char filter_out[LNS_FILTER_NAME_MAX];
 	uint8_t reply_len; /* Reply-Message for PAP/CHAP */
 	char reply[LNS_REPLY_MSG_MAX];

@@ -266,7 +266,10 @@ static inline bool msg_is_packet(uint16_t kind)
 }
 
 /* struct msg_x m = MSG_INIT(MSG_X, struct msg_x); then fill and post &m.msg. */
-#define MSG_INIT(kind_, type) {.msg = {.kind = (kind_), .len = (uint16_t)sizeof(type)}}
+#define MSG_INIT(kind_, type)                                                                      \
+	{                                                                                          \
+		.msg = {.kind = (kind_), .len = (uint16_t)sizeof(type) }                           \
+	}
 
 /* Whose inbox: workers are 0..N-1, control is MSG_TO_CONTROL. */
 enum { MSG_TO_CONTROL = 255 };

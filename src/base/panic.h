@@ -9,7 +9,7 @@
 /* Prints "file:line: what" to standard error and aborts. The only output below the shells. */
 _Noreturn void lns_panic(const char *file, int line, const char *what);
 
-#define LNS_ASSERT(cond) ((cond) ? (void)0 : lns_panic(__FILE__, __LINE__, #cond))
+#define LNS_ASSERT(cond)  ((cond) ? (void)0 : lns_panic(__FILE__, __LINE__, #cond))
 #define LNS_UNREACHABLE() lns_panic(__FILE__, __LINE__, "unreachable")
 
 #ifdef LNS_DEBUG_ASSERTS

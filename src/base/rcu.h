@@ -23,7 +23,7 @@ void rcu_drain(void);
 
 /* Publication of a pointer: release / consume order. */
 #define rcu_set(slot, ptr) atomic_store_explicit((slot), (ptr), memory_order_release)
-#define rcu_get(slot) atomic_load_explicit((slot), memory_order_acquire)
+#define rcu_get(slot)	   atomic_load_explicit((slot), memory_order_acquire)
 
 /*
  * A grace period that is polled, for owners that must not wait: start it after unpublishing,

@@ -12,7 +12,7 @@
 
 struct ring {
 	uint8_t *bytes;
-	uint32_t cap; /* power of two */
+	uint32_t cap;			    /* power of two */
 	_Alignas(64) _Atomic uint32_t head; /* producer writes */
 	uint32_t cached_tail;		    /* producer's copy */
 	_Alignas(64) _Atomic uint32_t tail; /* consumer writes */

@@ -22,7 +22,10 @@ static inline struct span span_of(const void *bytes, size_t n)
 	return (struct span){.p = bytes, .n = n};
 }
 
-static inline struct span span_str(const char *text) { return span_of(text, strlen(text)); }
+static inline struct span span_str(const char *text)
+{
+	return span_of(text, strlen(text));
+}
 
 static inline void span_fail(struct span *s)
 {

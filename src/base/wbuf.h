@@ -72,7 +72,10 @@ static inline void wbuf_bytes(struct wbuf *w, const void *bytes, size_t n)
 		memcpy(b, bytes, n);
 }
 
-static inline void wbuf_span(struct wbuf *w, struct span s) { wbuf_bytes(w, s.p, s.n); }
+static inline void wbuf_span(struct wbuf *w, struct span s)
+{
+	wbuf_bytes(w, s.p, s.n);
+}
 
 /* Overwrites two bytes written before, e.g. a length that is known at the end. */
 static inline void wbuf_patch_u16(struct wbuf *w, size_t at, uint16_t v)

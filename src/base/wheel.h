@@ -20,18 +20,21 @@ struct wheel_timer {
 };
 
 struct wheel {
-	uint64_t tick;		   /* all ticks up to and including this one have been handled */
-	uint32_t armed;		   /* timers in the wheel */
+	uint64_t tick;	/* all ticks up to and including this one have been handled */
+	uint32_t armed; /* timers in the wheel */
 	uint64_t occupied[WHEEL_LEVELS][WHEEL_SLOTS / 64];
 	struct wheel_timer slots[WHEEL_LEVELS][WHEEL_SLOTS]; /* list heads */
-	struct wheel_timer expired;			      /* list head */
+	struct wheel_timer expired;			     /* list head */
 };
 
 void wheel_init(struct wheel *w, nsec now);
 /* Arms or re-arms; NSEC_NEVER stops it. */
 void wheel_start(struct wheel *w, struct wheel_timer *t, nsec when);
 void wheel_stop(struct wheel *w, struct wheel_timer *t);
-static inline bool wheel_is_armed(const struct wheel_timer *t) { return t->next != NULL; }
+static inline bool wheel_is_armed(const struct wheel_timer *t)
+{
+	return t->next != NULL;
+}
 /* Next timer that has expired at `now` (disarmed already), or NULL. Call until NULL. */
 struct wheel_timer *wheel_expired(struct wheel *w, nsec now);
 /* A time not later than the next expiry (it may be earlier); NSEC_NEVER when nothing is armed. */

@@ -259,8 +259,7 @@ static void restart_keepalive(struct bgp_peer *p, struct bgp_conn *c, nsec now)
 	c->keepalive_at = s ? nsec_add(now, jitter(p, NSEC_S(s))) : NSEC_NEVER;
 }
 
-/* ---- collisions, RFC 4271 section 6.8 and RFC 6286 --------------------------------------------
- */
+/* ---- collisions, RFC 4271 section 6.8 and RFC 6286 ----------------------------------------- */
 
 /* True when the connection that we began is the one to keep. */
 static bool ours_wins(const struct bgp_peer *p, const struct bgp_open *theirs)

@@ -82,7 +82,7 @@ static void show_detail(struct show_text *t, const char *label, const char *form
 
 void show_session_header(struct show_text *t)
 {
-	show_line(t, "%5s %7s %4s %-32s %-15s %s %s %s %s %10s %10s %10s %4s %10s %-18s %s", "SID",
+	show_line(t, "%5s %7s %5s %-32s %-15s %s %s %s %s %10s %10s %10s %4s %10s %-18s %s", "SID",
 		  "LkToSID", "TID", "Username", "IP", "I", "T", "G", "6", "opened", "downloaded",
 		  "uploaded", "idle", "Rem.Time", "LAC(L)/RLNS(R)/PPPOE(P)", "CLI");
 }
@@ -91,7 +91,7 @@ void show_session_line(struct show_text *t, const struct session_view *v)
 {
 	char user[NAME_TEXT], calling[NAME_TEXT], ip[IP_ADDR_TEXT], lac[IP_ADDR_TEXT];
 
-	show_line(t, "%5u %7u %4u %-32s %-15s %s %s %s %s %10u %10llu %10llu %4u %10u %3s%-15s %s",
+	show_line(t, "%5u %7u %5u %-32s %-15s %s %s %s %s %10u %10llu %10llu %4u %10u %3s%-15s %s",
 		  v->key.sid, 0u, v->key.tid, v->authenticated ? user_or(v, "*", user) : "*",
 		  ip_addr_text(&v->ip, ip), "N", "N", "N", "N", v->opened_s,
 		  (unsigned long long)v->counters.down_bytes,
@@ -215,7 +215,7 @@ static const char *tunnel_state_name(uint8_t state)
 
 void show_tunnel_header(struct show_text *t)
 {
-	show_line(t, "%4s %20s %20s %6s %s", "TID", "Hostname", "IP", "State", "Sessions");
+	show_line(t, "%5s %20s %20s %6s %s", "TID", "Hostname", "IP", "State", "Sessions");
 }
 
 void show_tunnel_line(struct show_text *t, const struct tunnel_view *v, bool all)
@@ -226,7 +226,7 @@ void show_tunnel_line(struct show_text *t, const struct tunnel_view *v, bool all
 		    v->state != TUNNEL_FREE;
 	if (!live && !all)
 		return;
-	show_line(t, "%4u %20s %20s %6s %6u   %s", v->tid, text_or(&v->host_name, "(null)", name),
+	show_line(t, "%5u %20s %20s %6s %6u   %s", v->tid, text_or(&v->host_name, "(null)", name),
 		  ip_addr_text(&v->path.peer.ip, ip), tunnel_state_name(v->state), v->sessions,
 		  "to LAC");
 }

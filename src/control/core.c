@@ -314,6 +314,23 @@ void core_leave(struct core *c, nsec now)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+static void take_own(struct core *c, const struct ip_addr *ip, nsec now)
+{
+	static const struct sess_key nobody = {.gen = 1}; /* session ids are never 0 */
+
+	if (c->pool && ip_addr_is_set(ip))
+		ippool_claim(c->pool, ip, span_str("(this server)"), nobody, now);
+}
+
+/* A pool may cover our own addresses; no subscriber may have them. */
+static void take_own_addresses(struct core *c, nsec now)
+{
+	take_own(c, &c->conf->tun_address, now);
+	take_own(c, &c->conf->peer_address, now);
+	for (unsigned i = 0; i < c->conf->n_bind; i++)
+		take_own(c, &c->conf->bind[i], now);
+}
+
 struct core *core_new(const struct core_env *env, const struct conf *conf, struct ippool *pool,
 		      const struct local_users *users, nsec now)
 {
@@ -344,6 +361,7 @@ struct core *core_new(const struct core_env *env, const struct conf *conf, struc
 	core_dae_conf(c);
 	acct_late_init(c);
 	acct_service(c, now);
+	take_own_addresses(c, now);
 	return c;
 }
 
@@ -380,6 +398,7 @@ void core_conf(struct core *c, const struct conf *conf, const struct local_users
 	mem_wipe(&radius, sizeof(radius));
 	core_dae_conf(c);
 	acct_service(c, now);
+	take_own_addresses(c, now);
 }
 
 nsec core_turn(struct core *c, nsec now)

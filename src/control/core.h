@@ -77,9 +77,9 @@ struct session_view {
 	uint16_t peer_tid, peer_sid;
 	uint64_t tx_speed, rx_speed;
 	struct msg_text calling, called, lac_name;
-	uint32_t unique_id;	       /* Acct-Session-Id's first half; 0 before authentication */
-	uint32_t opened_s;	       /* age */
-	uint32_t idle_s;	       /* since the subscriber's last packet */
+	uint32_t unique_id; /* Acct-Session-Id's first half; 0 before authentication */
+	uint32_t opened_s;  /* age */
+	uint32_t idle_s;    /* since the subscriber's last packet */
 	uint32_t session_timeout_s, idle_timeout_s; /* as granted; 0 = none */
 	struct sess_counters counters;
 	uint8_t n_routes;

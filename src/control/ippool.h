@@ -40,17 +40,17 @@ bool ippool_take(struct ippool *p, struct span user, struct sess_key key, nsec n
 		 struct ip_addr *out);
 /* Marks a pool address as used by a session that got it otherwise (Framed-IP-Address, restart);
  * false when it is not a pool address or is used by another. */
-bool ippool_claim(struct ippool *p, const struct ip_addr *ip, struct span user,
-		  struct sess_key key, nsec now);
+bool ippool_claim(struct ippool *p, const struct ip_addr *ip, struct span user, struct sess_key key,
+		  nsec now);
 void ippool_give_back(struct ippool *p, const struct ip_addr *ip, struct sess_key key, nsec now);
 
 struct ippool_view {
 	struct ip_addr ip;
 	bool used;
-	struct sess_key key;	  /* when used */
-	uint8_t user_len;	  /* present or last user; 0 = never used */
+	struct sess_key key; /* when used */
+	uint8_t user_len;    /* present or last user; 0 = never used */
 	uint8_t user[LNS_USER_MAX + 1];
-	uint32_t age_s;		  /* since it was given back, when free and used before */
+	uint32_t age_s; /* since it was given back, when free and used before */
 };
 bool ippool_next(const struct ippool *p, uint64_t *cursor, nsec now, struct ippool_view *out);
 void ippool_totals(const struct ippool *p, uint32_t *used, uint32_t *total);

@@ -17,8 +17,8 @@
 #include "base/panic.h"
 
 enum {
-	QUEUE_LINES = 4096,	  /* power of two */
-	LINES_PER_SECOND = 5000,  /* beyond that a flood is cut */
+	QUEUE_LINES = 4096,	 /* power of two */
+	LINES_PER_SECOND = 5000, /* beyond that a flood is cut */
 	LINE_OUT = LOG_LINE_MAX + 48,
 	TAIL_LINES = 2048,
 };

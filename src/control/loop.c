@@ -35,7 +35,8 @@ enum {
 	WITHDRAWN_S = 1, /* neighbours send packets elsewhere before we end */
 };
 
-/* What an epoll event is about, above the low 16 bits, which number the sockets of RADIUS and BGP. */
+/* What an epoll event is about, above the low 16 bits, which number the sockets of RADIUS and BGP.
+ */
 enum event {
 	EVENT_WORKERS,
 	EVENT_SIGNAL,
@@ -141,9 +142,13 @@ static int64_t env_wall_clock(void *ctx)
 static void say_line(void *ctx, const char *file, uint32_t line, enum conf_severity severity,
 		     const char *reason)
 {
+	enum log_level level = severity == CONF_ERROR ? LOG_ERROR : LOG_WARN;
+
 	(void)ctx;
-	log_sink_printf(severity == CONF_ERROR ? LOG_ERROR : LOG_WARN, "%s:%u: %s", file, line,
-			reason);
+	if (line)
+		log_sink_printf(level, "%s:%u: %s", file, line, reason);
+	else
+		log_sink_printf(level, "%s: %s", file, reason);
 }
 
 static const struct file_report to_log = {.say = say_line};
@@ -645,7 +650,8 @@ static bool start_bgp(struct loop *l)
 			bgp_io_route(l->bgp, true, &p);
 	}
 	bgp_io_conf(l->bgp, l->conf, now);
-	for (unsigned i = 0; l->conf->send_garp && !bgp_io_is_on(l->bgp) && i < l->conf->n_bind; i++)
+	for (unsigned i = 0; l->conf->send_garp && !bgp_io_is_on(l->bgp) && i < l->conf->n_bind;
+	     i++)
 		garp_send(&l->conf->bind[i]);
 	return true;
 }

@@ -56,8 +56,14 @@ void netlink_free(struct netlink *nl)
 	free(nl);
 }
 
-int netlink_fd(const struct netlink *nl) { return mnl_socket_get_fd(nl->socket); }
-uint64_t netlink_errors(const struct netlink *nl) { return nl->errors; }
+int netlink_fd(const struct netlink *nl)
+{
+	return mnl_socket_get_fd(nl->socket);
+}
+uint64_t netlink_errors(const struct netlink *nl)
+{
+	return nl->errors;
+}
 
 void netlink_route(struct netlink *nl, bool add, const struct ip_prefix *p)
 {

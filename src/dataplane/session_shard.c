@@ -15,8 +15,7 @@ static const struct end_reason session_timeout = {
 static const struct end_reason idle_timeout = {
 	.cdn_result = CDN_ADMINISTRATIVE, .cause = TERM_IDLE_TIMEOUT, .text = "Idle-Timeout"};
 
-/* ---- calls
- * ---------------------------------------------------------------------------------------- */
+/* ---- calls ---------------------------------------------------------------------------------- */
 
 static void tell_new(struct session_shard *s, const struct session *x,
 		     const struct msg_call_up *call)
@@ -109,8 +108,7 @@ static void on_tunnel_moved(struct session_shard *s, const struct msg_tunnel_mov
 	}
 }
 
-/* ---- control
- * --------------------------------------------------------------------------------------- */
+/* ---- control -------------------------------------------------------------------------------- */
 
 static void keep_limits(struct session *x, const struct aaa_profile *p, nsec now)
 {
@@ -156,8 +154,8 @@ static void on_session_change(struct session_shard *s, const struct msg_session_
 	if (!x)
 		return;
 	if (m->has_session_timeout)
-		x->expires = m->session_left_s ? nsec_add(now, NSEC_S(m->session_left_s))
-					       : NSEC_NEVER;
+		x->expires =
+			m->session_left_s ? nsec_add(now, NSEC_S(m->session_left_s)) : NSEC_NEVER;
 	if (m->has_idle_timeout) {
 		x->idle_timeout_s = m->idle_timeout_s;
 		x->idle_from = now;
@@ -185,8 +183,7 @@ static void on_session_query(struct session_shard *s, const struct msg_session_q
 	s->env.post(s->env.ctx, MSG_TO_CONTROL, &m.msg);
 }
 
-/* ---- time
- * ------------------------------------------------------------------------------------------ */
+/* ---- time ----------------------------------------------------------------------------------- */
 
 static nsec last_frame(const struct session_shard *s, const struct session *x)
 {
@@ -238,8 +235,7 @@ static void bury(struct session_shard *s)
 	}
 }
 
-/* ---- entry points
- * ----------------------------------------------------------------------------------- */
+/* ---- entry points --------------------------------------------------------------------------- */
 
 nsec session_shard_turn(struct session_shard *s, nsec now)
 {

@@ -12,8 +12,8 @@
 
 struct session_shard;
 
-struct session_shard *session_shard_new(const struct shard_env *env,
-					const struct shard_conf *conf, nsec now);
+struct session_shard *session_shard_new(const struct shard_env *env, const struct shard_conf *conf,
+					nsec now);
 void session_shard_free(struct session_shard *s);
 void session_shard_conf(struct session_shard *s, const struct shard_conf *conf);
 /* A PPP frame of session (tid, sid), sid % N == self, address/control already stripped: starts

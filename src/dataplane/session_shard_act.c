@@ -14,8 +14,7 @@ struct ppp_io session_io(struct session_shard *s, nsec now)
 			       .out = &s->out};
 }
 
-/* ---- the forwarding record ----------------------------------------------------------------------
- */
+/* ---- the forwarding record ----------------------------------------------------------------- */
 
 static uint16_t inner_mtu(const struct session *x)
 {
@@ -61,8 +60,7 @@ bool session_publish(struct session_shard *s, struct session *x)
 	return dp_publish_own(s->env.tables, s->env.self, x->slot, &spec);
 }
 
-/* ---- messages
- * ------------------------------------------------------------------------------------ */
+/* ---- messages ------------------------------------------------------------------------------- */
 
 void session_hangup(const struct session_shard *s, struct sess_key key,
 		    const struct end_reason *why)
@@ -111,8 +109,7 @@ static void tell_up(struct session_shard *s, struct session *x)
 	s->env.post(s->env.ctx, MSG_TO_CONTROL, &m.msg);
 }
 
-/* ---- actions
- * -------------------------------------------------------------------------------------- */
+/* ---- actions -------------------------------------------------------------------------------- */
 
 static void send_frames(struct session_shard *s, const struct session *x)
 {

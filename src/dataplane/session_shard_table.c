@@ -30,8 +30,7 @@ struct session *session_find_key(struct session_shard *s, struct sess_key key)
 	return NULL;
 }
 
-/* ---- tunnels ----------------------------------------------------------------------------------
- */
+/* ---- tunnels ------------------------------------------------------------------------------- */
 
 struct shard_tunnel *shard_tunnel_find(const struct session_shard *s, uint16_t tid)
 {
@@ -68,8 +67,7 @@ static void tunnel_put(struct session_shard *s, struct shard_tunnel *t)
 	alloc_put(s->env.alloc, t, sizeof(*t));
 }
 
-/* ---- sessions ----------------------------------------------------------------------------------
- */
+/* ---- sessions ------------------------------------------------------------------------------ */
 
 static bool proxy_is_empty(const struct msg_proxy *p)
 {

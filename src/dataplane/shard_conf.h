@@ -9,11 +9,11 @@
 #include "ppp/ppp_conf.h"
 
 struct dp_conf {
-	uint16_t mru;		/* inner MTU toward subscribers */
-	uint16_t mss;		/* TCP MSS clamp; 0 = off */
-	bool no_spoof_check;	/* disable_no_spoof */
-	bool follow_peer;	/* accept data of a tunnel from another address */
-	uint32_t icmp_rate;	/* ICMP errors per second and worker; 0 = none unreachable */
+	uint16_t mru;		    /* inner MTU toward subscribers */
+	uint16_t mss;		    /* TCP MSS clamp; 0 = off */
+	bool no_spoof_check;	    /* disable_no_spoof */
+	bool follow_peer;	    /* accept data of a tunnel from another address */
+	uint32_t icmp_rate;	    /* ICMP errors per second and worker; 0 = none unreachable */
 	struct ip_addr icmp_source; /* source of ICMP errors; tun address */
 };
 

@@ -77,7 +77,8 @@ void worker_join(struct worker *w);
 /* worker_env.c: the world as the shards of this worker see it. */
 void worker_env_init(struct worker *w);
 
-/* worker_rx.c: packets. worker_rx_init() once, with the TUN queue there; each other one returns whether there was any. */
+/* worker_rx.c: packets. worker_rx_init() once, with the TUN queue there; each other one returns
+ * whether there was any. */
 void worker_rx_init(struct worker *w, struct io_features features);
 bool worker_receive(struct worker *w, struct io_udp *u);
 bool worker_receive_tun(struct worker *w);

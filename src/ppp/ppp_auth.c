@@ -57,8 +57,7 @@ static void send_verdict(struct ppp_link *l, struct ppp_io *io, bool accept, str
 	ppp_out_end(io->out, false);
 }
 
-/* ---- asking AAA -------------------------------------------------------------------------------
- */
+/* ---- asking AAA ---------------------------------------------------------------------------- */
 
 static void digest_user(struct span user, uint8_t out[static 8])
 {
@@ -101,8 +100,7 @@ static void refuse_at_once(struct ppp_link *l, struct ppp_io *io)
 	ppp_link_fail(l, io, TERM_USER_ERROR, "name or password too long");
 }
 
-/* ---- PAP --------------------------------------------------------------------------------------
- */
+/* ---- PAP ----------------------------------------------------------------------------------- */
 
 static bool pap_decode(const struct ppp_packet *p, struct ppp_credentials *c)
 {
@@ -140,8 +138,7 @@ void ppp_pap_rx(struct ppp_link *l, struct ppp_io *io, const struct ppp_packet *
 		ask_aaa(l, io, &c);
 }
 
-/* ---- CHAP -------------------------------------------------------------------------------------
- */
+/* ---- CHAP ---------------------------------------------------------------------------------- */
 
 static bool chap_decode(const struct ppp_link *l, const struct ppp_packet *p,
 			struct ppp_credentials *c)
@@ -179,8 +176,7 @@ void ppp_chap_rx(struct ppp_link *l, struct ppp_io *io, const struct ppp_packet 
 		ask_aaa(l, io, &c);
 }
 
-/* ---- the phase --------------------------------------------------------------------------------
- */
+/* ---- the phase ----------------------------------------------------------------------------- */
 
 void ppp_auth_start(struct ppp_link *l, struct ppp_io *io)
 {

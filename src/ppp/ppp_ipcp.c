@@ -11,8 +11,7 @@ static enum ppp_verdict same_address(struct span value, uint32_t wanted)
 	return span_u32(&value) == wanted ? PPP_ACK : PPP_NAK;
 }
 
-/* ---- addresses: ours is told, the peer's is given ----------------------------------------------
- */
+/* ---- addresses: ours is told, the peer's is given ------------------------------------------ */
 
 static bool ip_ask(const struct ppp_link *l, struct wbuf *w)
 {
@@ -43,8 +42,7 @@ static bool ip_suggest(struct ppp_link *l, struct ppp_io *io, struct wbuf *w)
 	return true;
 }
 
-/* ---- name servers: named when we know one, else rejected ----------------------------------------
- */
+/* ---- name servers: named when we know one, else rejected ----------------------------------- */
 
 static enum ppp_verdict dns_judge(uint32_t dns, struct span value)
 {

@@ -51,8 +51,7 @@ static void mru_take(struct ppp_link *l, struct span value)
 	l->peer_mru = span_u16(&value);
 }
 
-/* ---- async control character map (RFC 1662 7.1): nothing to escape within UDP -----------------
- */
+/* ---- async control character map (RFC 1662 7.1): nothing to escape within UDP -------------- */
 
 static enum ppp_verdict accm_judge(const struct ppp_link *l, const struct ppp_io *io,
 				   struct span value)
@@ -70,8 +69,7 @@ static bool accm_suggest(struct ppp_link *l, struct ppp_io *io, struct wbuf *w)
 	return true;
 }
 
-/* ---- authentication protocol (RFC 1661 6.2): we ask, we are never asked ------------------------
- */
+/* ---- authentication protocol (RFC 1661 6.2): we ask, we are never asked -------------------- */
 
 static bool auth_ask(const struct ppp_link *l, struct wbuf *w)
 {
@@ -125,8 +123,7 @@ static void auth_rejected(struct ppp_link *l, struct ppp_io *io)
 	ppp_link_fail(l, io, TERM_USER_ERROR, "peer refuses to authenticate");
 }
 
-/* ---- magic number (RFC 1661 6.4) ---------------------------------------------------------------
- */
+/* ---- magic number (RFC 1661 6.4) ----------------------------------------------------------- */
 
 static uint32_t new_magic(const struct ppp_io *io)
 {
@@ -187,8 +184,7 @@ static void magic_take(struct ppp_link *l, struct span value)
 	l->loops = 0;
 }
 
-/* ---- compression of the header (RFC 1661 6.5, 6.6) ----------------------------------------------
- */
+/* ---- compression of the header (RFC 1661 6.5, 6.6) ----------------------------------------- */
 
 static enum ppp_verdict flag_judge(const struct ppp_link *l, const struct ppp_io *io,
 				   struct span value)
@@ -260,8 +256,7 @@ void ppp_lcp_reset(struct ppp_link *l, const struct ppp_io *io)
 	peer_defaults(l);
 }
 
-/* ---- the codes that only LCP has (RFC 1661 5.7 to 5.9) ------------------------------------------
- */
+/* ---- the codes that only LCP has (RFC 1661 5.7 to 5.9) ------------------------------------- */
 
 static void rx_protocol_reject(struct ppp_link *l, struct ppp_io *io, const struct ppp_packet *p)
 {

@@ -21,8 +21,7 @@ static const struct end_reason no_address = {
 	.text = "no address",
 };
 
-/* ---- phases -----------------------------------------------------------------------------------
- */
+/* ---- phases -------------------------------------------------------------------------------- */
 
 /* Time for one whole negotiation: every try of ours unanswered, and a bit. */
 static nsec negotiation_guard(const struct ppp_io *io)
@@ -79,8 +78,7 @@ void ppp_link_fail(struct ppp_link *l, struct ppp_io *io, enum term_cause cause,
 	ppp_link_close(l, io, &why);
 }
 
-/* ---- what the layers report ---------------------------------------------------------------------
- */
+/* ---- what the layers report ---------------------------------------------------------------- */
 
 static void lcp_up(struct ppp_link *l, struct ppp_io *io)
 {
@@ -168,8 +166,7 @@ void ppp_link_protocol_rejected(struct ppp_link *l, struct ppp_io *io, uint16_t 
 	}
 }
 
-/* ---- frames -------------------------------------------------------------------------------------
- */
+/* ---- frames -------------------------------------------------------------------------------- */
 
 static bool is_lcp_termination(const struct ppp_packet *p)
 {
@@ -262,8 +259,7 @@ void ppp_link_rx(struct ppp_link *l, struct ppp_io *io, struct span frame)
 	rx_packet(l, io, protocol, &p);
 }
 
-/* ---- time ---------------------------------------------------------------------------------------
- */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 static void guard_expired(struct ppp_link *l, struct ppp_io *io)
 {
@@ -360,8 +356,7 @@ nsec ppp_link_deadline(const struct ppp_link *l)
 	return nsec_min(t, nsec_min(l->auth_at, l->echo_at));
 }
 
-/* ---- birth --------------------------------------------------------------------------------------
- */
+/* ---- birth --------------------------------------------------------------------------------- */
 
 void ppp_link_init(struct ppp_link *l)
 {

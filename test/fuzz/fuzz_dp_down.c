@@ -1,8 +1,8 @@
 /*
  * Whole forwarding toward the LAC. Input: a byte of switches, two bytes of MRU, then packets, each
  * behind two bytes of its length and, when switch 8 is on, two bytes of segment size (0: no
- * super-packet) and one of where its transport header starts (the highest bit: UDP). What comes out is sound: within bounds, no longer than the MRU
- * allows, in an order that is a permutation.
+ * super-packet) and one of where its transport header starts (the highest bit: UDP). What comes out
+ * is sound: within bounds, no longer than the MRU allows, in an order that is a permutation.
  */
 #include "base/panic.h"
 #include "base/rcu.h"

@@ -423,7 +423,7 @@ static void listings_are_whole(void **state)
 	dial(&terminal);
 	assert_true(read_until(&terminal, "lns> "));
 	const char *text = run("show session");
-	assert_shows(text, "SID LkToSID  TID Username");
+	assert_shows(text, "SID LkToSID   TID Username");
 	assert_shows(text, "user0 ");
 	assert_shows(text, "user199 ");
 	assert_int_equal(count_of(text, "(L)192.0.2.1"), SESSIONS);
@@ -630,7 +630,7 @@ static void the_local_root_has_a_socket(void **state)
 	assert_int_equal(connect(terminal.fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_true(read_until(&terminal, "lns> "));
 	assert_int_not_equal((unsigned char)terminal.text[0], 255); /* no telnet */
-	run_privileged("enable");				   /* no password */
+	run_privileged("enable");				    /* no password */
 	assert_shows(run_privileged("show version"), "L2TPNS 9.9.9");
 	assert_shows(run_privileged("show running-config"), "hunter2");
 	close(terminal.fd);

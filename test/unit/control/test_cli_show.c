@@ -51,18 +51,18 @@ static void a_session_is_one_line_of_known_columns(void **state)
 	show_clear(&text);
 	show_session_header(&text);
 	assert_text(
-		"  SID LkToSID  TID Username                         IP              I T G 6 "
+		"  SID LkToSID   TID Username                         IP              I T G 6 "
 		"    opened downloaded   uploaded idle   Rem.Time LAC(L)/RLNS(R)/PPPOE(P) CLI\n");
 	show_clear(&text);
 	show_session_line(&text, &v);
-	assert_text("12345       0    7 alice                            10.10.10.5      N N N N "
+	assert_text("12345       0     7 alice                            10.10.10.5      N N N N "
 		    "       100 5000000000       1000    3       3500 (L)192.0.2.1       0301\n");
 	v.authenticated = false;
 	v.calling.n = 0;
 	v.ip = (struct ip_addr){0};
 	show_clear(&text);
 	show_session_line(&text, &v);
-	assert_text("12345       0    7 *                                0.0.0.0         N N N N "
+	assert_text("12345       0     7 *                                0.0.0.0         N N N N "
 		    "       100 5000000000       1000    3       3500 (L)192.0.2.1       *\n");
 }
 
@@ -132,8 +132,8 @@ static void closing_tunnels_are_shown_on_request(void **state)
 	show_clear(&text);
 	show_tunnel_header(&text);
 	show_tunnel_line(&text, &t, false);
-	assert_text(" TID             Hostname                   IP  State Sessions\n"
-		    "  42               (null)            192.0.2.1   Open      3   to LAC\n");
+	assert_text("  TID             Hostname                   IP  State Sessions\n"
+		    "   42               (null)            192.0.2.1   Open      3   to LAC\n");
 	t.state = TUNNEL_CLOSING;
 	show_clear(&text);
 	show_tunnel_line(&text, &t, false);

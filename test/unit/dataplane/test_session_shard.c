@@ -133,8 +133,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* ---- what the worker does -----------------------------------------------------------------------
- */
+/* ---- what the worker does ------------------------------------------------------------------ */
 
 /* A turn of the worker, grace periods included. */
 static nsec turn(void)
@@ -283,8 +282,7 @@ static const struct dp_session *record(uint16_t sid)
 	return dp_session_find_rcu(w.env.tables, TID, sid);
 }
 
-/* ---- tests
- * --------------------------------------------------------------------------------------- */
+/* ---- tests ---------------------------------------------------------------------------------- */
 
 static void a_call_is_told_recorded_and_spoken_to(void **state)
 {

@@ -114,8 +114,7 @@ static void a_packet_travels_behind_its_header(void **state)
 	free(c);
 }
 
-/* ---- threads: each sends numbers to all others, sleeps when there is nothing, loses nothing -----
- */
+/* ---- threads: each sends numbers to all others, sleeps when there is nothing, loses nothing  */
 
 enum { WORKERS = 3, NUMBERS = 60000 };
 

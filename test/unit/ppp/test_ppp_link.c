@@ -80,8 +80,7 @@ static void without_authentication_aaa_is_still_asked(void **state)
 	assert_non_null(kit_sent(&k, PPP_IPCP, PPP_CONF_REQ));
 }
 
-/* ---- LCP options ------------------------------------------------------------------------------
- */
+/* ---- LCP options --------------------------------------------------------------------------- */
 
 static void our_first_request_is_exact(void **state)
 {
@@ -212,8 +211,7 @@ static void answers_need_the_right_identifier_and_content(void **state)
 	assert_int_equal(k.link.lcp.state, PPP_ACK_RCVD);
 }
 
-/* ---- authentication protocol -------------------------------------------------------------------
- */
+/* ---- authentication protocol --------------------------------------------------------------- */
 
 static void a_nak_switches_to_the_other_protocol(void **state)
 {
@@ -265,8 +263,7 @@ static void a_peer_that_rejects_authentication_is_sent_away(void **state)
 	assert_true(sub.terminated);
 }
 
-/* ---- difficult peers ----------------------------------------------------------------------------
- */
+/* ---- difficult peers ----------------------------------------------------------------------- */
 
 static void a_peer_that_only_rejects_converges(void **state)
 {
@@ -460,8 +457,7 @@ static void lossy_and_doubling_lines_converge(void **state)
 	}
 }
 
-/* ---- timers
- * --------------------------------------------------------------------------------------- */
+/* ---- timers --------------------------------------------------------------------------------- */
 
 static void first_requests_come_fast_then_slow_down(void **state)
 {
@@ -551,8 +547,7 @@ static void data_counts_as_a_sign_of_life(void **state)
 	assert_int_equal(k.n_frames, 0);
 }
 
-/* ---- codes
- * ---------------------------------------------------------------------------------------- */
+/* ---- codes ---------------------------------------------------------------------------------- */
 
 static void echo_is_answered_with_our_magic_when_open(void **state)
 {
@@ -670,8 +665,7 @@ static void our_own_magic_is_naked_alone(void **state)
 	assert_int_not_equal(k.link.magic_hint, k.link.magic);
 }
 
-/* ---- endings
- * --------------------------------------------------------------------------------------- */
+/* ---- endings -------------------------------------------------------------------------------- */
 
 static void the_peers_goodbye_is_acked_and_ends_soon(void **state)
 {
