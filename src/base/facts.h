@@ -78,6 +78,23 @@ struct end_reason {
 /* Authentication protocols as PPP numbers them. */
 enum auth_proto { AUTH_NONE = 0, AUTH_PAP = 0xC023, AUTH_CHAP = 0xC223 };
 
+/*
+ * What is done to a session's packets beyond routing them. Control keeps the truth and always hands
+ * on the whole of it, so that a change is never seen half. All zero: nothing, the straight path.
+ */
+struct sess_policy {
+	uint64_t rate_up, rate_down;	     /* bit/s; 0 = no limit; "up" is from the subscriber */
+	uint32_t burst_up, burst_down;	     /* bytes; 0 = the configuration's */
+	struct sock_addr intercept;	     /* collector of copies (raw IP in UDP); unset = none */
+	char filter_in[LNS_FILTER_NAME_MAX]; /* access list, without ".in"; "" = none */
+	char filter_out[LNS_FILTER_NAME_MAX];
+	bool garden; /* walled garden: let in, but confined */
+};
+
+bool sess_policy_equal(const struct sess_policy *a, const struct sess_policy *b);
+/* True: nothing is done to the packets. */
+bool sess_policy_is_empty(const struct sess_policy *p);
+
 /* What AAA grants one session. Filled by RADIUS or the local file, completed by the pools. */
 struct aaa_profile {
 	struct ip_addr ip;	/* the subscriber's address; unset: none could be had */
@@ -86,13 +103,12 @@ struct aaa_profile {
 	bool ip_from_pool;
 	uint8_t n_routes;
 	struct ip_prefix
-		routes[LNS_ROUTES_MAX];	     /* Framed-Routes, the address itself not included */
-	uint32_t session_timeout_s;	     /* 0 = none */
-	uint32_t idle_timeout_s;	     /* 0 = none */
-	uint32_t interim_s;		     /* Acct-Interim-Interval; 0 = ours */
-	uint16_t mtu;			     /* Framed-MTU; 0 = none */
-	char filter_in[LNS_FILTER_NAME_MAX]; /* name without ".in"; "" = none */
-	char filter_out[LNS_FILTER_NAME_MAX];
+		routes[LNS_ROUTES_MAX]; /* Framed-Routes, the address itself not included */
+	uint32_t session_timeout_s;	/* 0 = none */
+	uint32_t idle_timeout_s;	/* 0 = none */
+	uint32_t interim_s;		/* Acct-Interim-Interval; 0 = ours */
+	uint16_t mtu;			/* Framed-MTU; 0 = none */
+	struct sess_policy policy;
 	uint8_t reply_len; /* Reply-Message for PAP/CHAP */
 	char reply[LNS_REPLY_MSG_MAX];
 };

@@ -224,13 +224,14 @@ struct msg_drop_session {
 	struct end_reason reason;
 };
 
-/* C -> S: limits of a session that is up, by a CoA-Request. */
+/* C -> S: what changes of a session that is authorised: by CoA, an operator, a plugin, a reload. */
 struct msg_session_change {
 	struct msg msg;
 	struct sess_key key;
-	bool has_session_timeout, has_idle_timeout;
-	uint32_t session_left_s; /* from now on; 0 = no limit */
-	uint32_t idle_timeout_s; /* 0 = none */
+	bool has_session_timeout, has_idle_timeout, has_policy;
+	uint32_t session_left_s;   /* from now on; 0 = no limit */
+	uint32_t idle_timeout_s;   /* 0 = none */
+	struct sess_policy policy; /* the whole of it */
 };
 
 /* C -> T: StopCCN with this Result Code. */

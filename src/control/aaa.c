@@ -119,10 +119,8 @@ static struct bstr *text_of(struct core *c, struct span s)
 	return s.n ? bstr_new(c->env.alloc, s) : NULL;
 }
 
-static void keep_texts(struct core *c, struct core_session *s, const struct rad_grant *g)
+static void keep_classes(struct core *c, struct core_session *s, const struct rad_grant *g)
 {
-	s->filter_in = text_of(c, span_str(g->profile.filter_in));
-	s->filter_out = text_of(c, span_str(g->profile.filter_out));
 	for (unsigned i = 0; i < g->n_classes; i++)
 		s->classes[i] = text_of(c, g->classes[i]);
 }
@@ -164,12 +162,13 @@ static bool grant(struct core *c, struct core_session *s, const struct rad_grant
 		aaa_refuse(c, s, &why, span_of(NULL, 0));
 		return false;
 	}
-	if (!core_routes_set(c, s, &g->profile) || (s->up && !core_routes_up(c, s))) {
+	if (!core_routes_set(c, s, &g->profile) || (s->up && !core_routes_up(c, s)) ||
+	    !core_policy_keep(c, s, &g->profile.policy)) {
 		struct end_reason why = core_reason(2, 4, TERM_NAS_ERROR, "out of memory");
 		aaa_refuse(c, s, &why, span_of(NULL, 0));
 		return false;
 	}
-	keep_texts(c, s, g);
+	keep_classes(c, s, g);
 	return true;
 }
 
@@ -200,6 +199,7 @@ static void accept_again(struct core *c, struct core_session *s)
 				.ip_from_pool = s->ip_from_pool,
 				.peer_ip = peer_address(c, s),
 				.dns = {s->dns[0], s->dns[1]},
+				.policy = core_policy_of(s),
 				.session_timeout_s = s->session_timeout_s,
 				.idle_timeout_s = s->idle_timeout_s};
 	send_accept(c, s, &p);
@@ -246,9 +246,7 @@ void aaa_release(struct core *c, struct core_session *s, nsec now)
 		bstr_free(a, s->classes[i]);
 		s->classes[i] = NULL;
 	}
-	bstr_free(a, s->filter_in);
-	bstr_free(a, s->filter_out);
-	s->filter_in = s->filter_out = NULL;
+	core_policy_free(c, s);
 	if (s->authenticated)
 		c->n_authenticated--;
 	s->authenticated = false;

@@ -115,8 +115,8 @@ json_t *json_session(const struct session_view *v, const struct msg_session_info
 	json_object_set_new(o, "peer_tid", number(v->peer_tid));
 	json_object_set_new(o, "peer_sid", number(v->peer_sid));
 	json_object_set_new(o, "worker", number(v->worker));
-	json_object_set_new(o, "filter_in", json_string(v->filter_in));
-	json_object_set_new(o, "filter_out", json_string(v->filter_out));
+	json_object_set_new(o, "filter_in", json_string(v->policy.filter_in));
+	json_object_set_new(o, "filter_out", json_string(v->policy.filter_out));
 	add_info(o, info);
 	return o;
 }

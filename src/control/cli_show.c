@@ -191,10 +191,10 @@ void show_session_detail(struct show_text *t, const struct session_view *v,
 		show_detail(t, "MRU", "%u", info->mru);
 	show_detail(t, "Rx Speed", "%llu", (unsigned long long)v->rx_speed);
 	show_detail(t, "Tx Speed", "%llu", (unsigned long long)v->tx_speed);
-	if (v->filter_in[0])
-		show_detail(t, "Filter in", "%s", v->filter_in);
-	if (v->filter_out[0])
-		show_detail(t, "Filter out", "%s", v->filter_out);
+	if (v->policy.filter_in[0])
+		show_detail(t, "Filter in", "%s", v->policy.filter_in);
+	if (v->policy.filter_out[0])
+		show_detail(t, "Filter out", "%s", v->policy.filter_out);
 	show_detail(t, "Intercepted", "no");
 	show_detail(t, "Walled Garden", "no");
 	show_detail(t, "Throttled", "no");

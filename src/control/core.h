@@ -85,7 +85,7 @@ struct session_view {
 	uint8_t n_routes;
 	struct ip_prefix routes[LNS_ROUTES_MAX];
 	struct ip_addr dns[2];
-	char filter_in[LNS_FILTER_NAME_MAX], filter_out[LNS_FILTER_NAME_MAX];
+	struct sess_policy policy;
 };
 
 struct tunnel_view {
@@ -123,6 +123,9 @@ bool core_drop_session(struct core *c, struct sess_key key, const struct end_rea
 /* Number of sessions told to end. */
 unsigned core_drop_user(struct core *c, struct span user, const struct end_reason *why, nsec now);
 bool core_drop_tunnel(struct core *c, uint16_t tid, nsec now);
+/* Replaces what is done to the session's packets, at once. False: no such session, or it is ending.
+ */
+bool core_set_policy(struct core *c, struct sess_key key, const struct sess_policy *policy);
 /* Tells every worker to close all tunnels and refuse new ones (SIGQUIT). */
 void core_shutdown(struct core *c, nsec now);
 /* Tells the kernel all routes of sessions again: it forgot them with the TUN device's state. */

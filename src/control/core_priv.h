@@ -6,6 +6,7 @@
  *	core_session.c	the table of sessions and its indexes
  *	core_tunnel.c	the table of tunnels
  *	core_route.c	routes toward sessions, in the forwarding map and in the kernel
+ *	core_policy.c	what is done to the packets of a session
  *	core_view.c	copies for management
  *	core_query.c	questions to workers
  *	aaa.c		a login: who asks whom, what is granted, who has to go
@@ -67,8 +68,8 @@ struct core_session {
 	uint64_t tx_speed, rx_speed;
 	struct bstr *calling, *called; /* NULL when empty */
 	struct bstr *classes[RAD_CLASSES_MAX];
-	struct bstr *filter_in, *filter_out;
-	struct core_route *routes; /* Framed-Routes, then the address if the kernel must know */
+	struct sess_policy *policy; /* NULL: empty */
+	struct core_route *routes;  /* Framed-Routes, then the address if the kernel must know */
 	uint32_t unique_id;
 	uint32_t call_serial; /* the LAC's number of the call */
 	uint32_t session_timeout_s, idle_timeout_s, interim_s;
@@ -204,6 +205,12 @@ bool core_routes_set(struct core *c, struct core_session *s, const struct aaa_pr
 bool core_routes_up(struct core *c, struct core_session *s);
 void core_routes_down(struct core *c, struct core_session *s);
 void core_routes_free(struct core *c, struct core_session *s);
+
+/* core_policy.c */
+/* Remembers it, without telling the worker. False = out of memory (the old one stays). */
+bool core_policy_keep(struct core *c, struct core_session *s, const struct sess_policy *policy);
+void core_policy_free(struct core *c, struct core_session *s);
+struct sess_policy core_policy_of(const struct core_session *s);
 
 /* core_view.c */
 /* Walks that would resume at `s` go on behind it; call before it leaves a list. */

@@ -12,15 +12,6 @@ static void text_view(struct msg_text *to, const struct bstr *from)
 	span_bytes(&s, to->s, to->n);
 }
 
-static void name_view(char to[static LNS_FILTER_NAME_MAX], const struct bstr *from)
-{
-	struct span s = bstr_span(from);
-	size_t n = s.n < LNS_FILTER_NAME_MAX - 1 ? s.n : (size_t)LNS_FILTER_NAME_MAX - 1;
-
-	span_bytes(&s, to, n);
-	to[n] = '\0';
-}
-
 static void counters_view(struct core *c, const struct core_session *s, nsec now,
 			  struct session_view *out)
 {
@@ -69,8 +60,7 @@ static void session_view(struct core *c, const struct core_session *s, nsec now,
 	text_view(&out->calling, s->calling);
 	text_view(&out->called, s->called);
 	text_view(&out->lac_name, t ? t->host_name : NULL);
-	name_view(out->filter_in, s->filter_in);
-	name_view(out->filter_out, s->filter_out);
+	out->policy = core_policy_of(s);
 	counters_view(c, s, now, out);
 }
 

@@ -98,8 +98,9 @@ static bool filter_name(struct span value, const char *suffix,
 
 static void take_filter(struct rad_grant *g, struct span value)
 {
-	if (!filter_name(value, ".in", g->profile.filter_in) &&
-	    !filter_name(value, ".out", g->profile.filter_out) && g->filters_ignored < UINT8_MAX)
+	if (!filter_name(value, ".in", g->profile.policy.filter_in) &&
+	    !filter_name(value, ".out", g->profile.policy.filter_out) &&
+	    g->filters_ignored < UINT8_MAX)
 		g->filters_ignored++;
 }
 

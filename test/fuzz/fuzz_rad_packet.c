@@ -30,7 +30,7 @@ static void check_grant(const struct rad_packet *p)
 	const struct aaa_profile *f = &g.profile;
 	if (f->n_routes > LNS_ROUTES_MAX || f->reply_len > LNS_REPLY_MSG_MAX ||
 	    g.n_classes > RAD_CLASSES_MAX || f->ip_from_pool == ip_addr_is_set(&f->ip) ||
-	    strnlen(f->filter_in, LNS_FILTER_NAME_MAX) == LNS_FILTER_NAME_MAX)
+	    strnlen(f->policy.filter_in, LNS_FILTER_NAME_MAX) == LNS_FILTER_NAME_MAX)
 		abort();
 	for (unsigned i = 0; i < f->n_routes; i++) {
 		if (f->routes[i].addr.family != 4 || f->routes[i].len == 0 || f->routes[i].len > 32)

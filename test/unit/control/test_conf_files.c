@@ -220,10 +220,8 @@ static void passwords_are_plain_or_hashed(void **state)
 static const char *sample(const char *name)
 {
 	static char path[512];
-	const char *here = __FILE__;
-	size_t top = (size_t)(strstr(here, "test/unit/control") - here);
 
-	snprintf(path, sizeof(path), "%.*sconf/%s", (int)top, here, name);
+	snprintf(path, sizeof(path), "%s/conf/%s", LNS_SOURCE_DIR, name);
 	return path;
 }
 

@@ -427,7 +427,7 @@ static void radius_accept_fills_the_profile(void **state)
 	assert_int_equal(p->session_timeout_s, 3600);
 	assert_int_equal(p->idle_timeout_s, 600);
 	assert_int_equal(p->mtu, 1400);
-	assert_string_equal(p->filter_in, "gold");
+	assert_string_equal(p->policy.filter_in, "gold");
 	assert_int_equal(ip_addr_u32(&p->dns[0]), 0x09090909);
 	assert_int_equal(p->reply_len, 5);
 	assert_memory_equal(p->reply, "hello", 5);

@@ -165,8 +165,8 @@ static void texts_and_numbers(void **state)
 		rad_put_text(&w, RAD_REPLY_MESSAGE,
 			     "0123456789012345678901234567890123456789012345678901234567890123");
 	assert_true(end(&g));
-	assert_string_equal(g.profile.filter_in, "gold");
-	assert_string_equal(g.profile.filter_out, "gold");
+	assert_string_equal(g.profile.policy.filter_in, "gold");
+	assert_string_equal(g.profile.policy.filter_out, "gold");
 	assert_int_equal(g.filters_ignored, 3);
 	assert_int_equal(g.profile.mtu, 0); /* below the RFC's 64 */
 	assert_int_equal(g.profile.interim_s, 300);
