@@ -148,6 +148,16 @@ static void say_count(uint32_t n, const char *what)
 	emit(LOG_WARN, 0, 0, text);
 }
 
+static void say_missing(void)
+{
+	if (sink.cut)
+		say_count(sink.cut, "cut, more than the rate limit");
+	sink.cut = 0;
+	uint32_t lost = atomic_exchange_explicit(&sink.lost, 0, memory_order_relaxed);
+	if (lost)
+		say_count(lost, "lost, queue full");
+}
+
 static void new_second(void)
 {
 	struct timespec ts;
@@ -156,12 +166,7 @@ static void new_second(void)
 		return;
 	sink.second = ts.tv_sec;
 	sink.lines_in_second = 0;
-	if (sink.cut)
-		say_count(sink.cut, "cut, more than the rate limit");
-	sink.cut = 0;
-	uint32_t lost = atomic_exchange_explicit(&sink.lost, 0, memory_order_relaxed);
-	if (lost)
-		say_count(lost, "lost, queue full");
+	say_missing();
 }
 
 static bool drain_one(void)
@@ -186,8 +191,10 @@ static void *sink_main(void *arg)
 	for (;;) {
 		while (drain_one())
 			;
-		if (atomic_load(&sink.stopping))
+		if (atomic_load(&sink.stopping)) {
+			say_missing();
 			return NULL;
+		}
 		atomic_store(&sink.sleeping, true);
 		if (drain_one())
 			continue;
@@ -206,6 +213,10 @@ void log_sink_start(void)
 	sink.slots = calloc(QUEUE_LINES, sizeof(*sink.slots));
 	sink.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	LNS_ASSERT(sink.slots && sink.wake_fd >= 0);
+	sink.head = 0;
+	sink.second = 0;
+	sink.cut = 0;
+	atomic_store(&sink.tail, 0);
 	for (uint32_t i = 0; i < QUEUE_LINES; i++)
 		atomic_store(&sink.slots[i].turn, i);
 	atomic_store(&sink.stopping, false);
@@ -286,6 +297,16 @@ static struct slot *claim(uint32_t *ticket)
 	}
 }
 
+/* One line stays one line, whatever a peer has put into a name. */
+static void copy_printable(char *to, size_t room, const char *text)
+{
+	size_t n = 0;
+
+	for (; n < room - 1 && text[n] != '\0'; n++)
+		to[n] = (unsigned char)text[n] < ' ' || text[n] == 0x7F ? '?' : text[n];
+	to[n] = '\0';
+}
+
 void log_sink_write(enum log_level level, uint16_t tid, uint16_t sid, const char *text)
 {
 	if (!sink.slots || !log_sink_wants(level))
@@ -299,9 +320,7 @@ void log_sink_write(enum log_level level, uint16_t tid, uint16_t sid, const char
 	s->level = (uint8_t)level;
 	s->tid = tid;
 	s->sid = sid;
-	size_t n = strnlen(text, sizeof(s->text) - 1);
-	memcpy(s->text, text, n);
-	s->text[n] = '\0';
+	copy_printable(s->text, sizeof(s->text), text);
 	/* Sequentially consistent: pairs with the log thread's "sleeping, then look again". */
 	atomic_store(&s->turn, ticket + 1);
 	if (atomic_exchange(&sink.sleeping, false)) {
