@@ -200,7 +200,7 @@ bool rad_accept_decode(const struct rad_packet *p, struct rad_grant *out)
 	struct span attrs = p->attrs;
 	struct rad_attr a;
 
-	*out = (struct rad_grant){.profile.ip_from_pool = true};
+	*out = (struct rad_grant){.profile.ip_from_pool = true, .pairs = rad_avpairs_of(attrs)};
 	while (rad_attr_next(&attrs, &a)) {
 		if (!rad_attr_is_well_formed(&a))
 			return refuse(out, &a);

@@ -6,6 +6,7 @@
 #define LNS_RAD_ACCEPT_H
 
 #include "base/facts.h"
+#include "radius/rad_avpair.h"
 #include "radius/rad_packet.h"
 
 enum { RAD_CLASSES_MAX = 4 }; /* Class attributes kept; servers send one */
@@ -15,6 +16,7 @@ struct rad_grant {
 	bool has_session_timeout;   /* the attribute was there, 0 included */
 	uint8_t n_classes;
 	struct span classes[RAD_CLASSES_MAX]; /* within the packet */
+	struct rad_avpairs pairs;	      /* every Cisco-AVPair, understood here or not */
 	/* Counted and left out: Framed-Routes that no one can read or that are too many, Filter-Ids
 	 * that are neither NAME.in nor NAME.out. */
 	uint8_t routes_ignored, filters_ignored;

@@ -163,7 +163,8 @@ bool rad_dae_decode(const struct rad_packet *p, struct rad_dae_request *out)
 
 	if (p->code != RAD_DISCONNECT_REQUEST && p->code != RAD_COA_REQUEST)
 		return false;
-	*out = (struct rad_dae_request){.disconnect = p->code == RAD_DISCONNECT_REQUEST};
+	*out = (struct rad_dae_request){.disconnect = p->code == RAD_DISCONNECT_REQUEST,
+					.pairs = rad_avpairs_of(attrs)};
 	while (rad_attr_next(&attrs, &a)) {
 		take_timestamp(out, &a);
 		if (rad_attr_is_well_formed(&a))

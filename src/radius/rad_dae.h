@@ -38,6 +38,8 @@ struct rad_dae_request {
 	uint8_t n_classes;
 	struct span classes[RAD_CLASSES_MAX]; /* within the packet */
 
+	struct rad_avpairs pairs; /* every Cisco-AVPair, understood here or not */
+
 	bool has_timestamp;
 	uint32_t timestamp; /* seconds since 1970 */
 	enum rad_error_cause error;
