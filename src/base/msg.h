@@ -228,10 +228,11 @@ struct msg_drop_session {
 struct msg_session_change {
 	struct msg msg;
 	struct sess_key key;
-	bool has_session_timeout, has_idle_timeout, has_policy;
+	bool has_session_timeout, has_idle_timeout, has_policy, has_tap;
 	uint32_t session_left_s;   /* from now on; 0 = no limit */
 	uint32_t idle_timeout_s;   /* 0 = none */
 	struct sess_policy policy; /* the whole of it */
+	bool tap;		   /* copy its packets for a capture (dp_tap.h) */
 };
 
 /* C -> T: StopCCN with this Result Code. */

@@ -126,6 +126,9 @@ bool core_drop_tunnel(struct core *c, uint16_t tid, nsec now);
 /* Replaces what is done to the session's packets, at once. False: no such session, or it is ending.
  */
 bool core_set_policy(struct core *c, struct sess_key key, const struct sess_policy *policy);
+/* Copies of the session's packets go to the workers' taps (dataplane/dp_tap.h), or no longer. False
+ * as above. */
+bool core_set_tap(struct core *c, struct sess_key key, bool on);
 /* Tells every worker to close all tunnels and refuse new ones (SIGQUIT). */
 void core_shutdown(struct core *c, nsec now);
 /* Tells the kernel all routes of sessions again: it forgot them with the TUN device's state. */

@@ -40,3 +40,17 @@ bool core_set_policy(struct core *c, struct sess_key key, const struct sess_poli
 	c->env.post(c->env.ctx, core_worker_of(c, s), &m.msg);
 	return true;
 }
+
+bool core_set_tap(struct core *c, struct sess_key key, bool on)
+{
+	struct core_session *s = core_session_get(c, key);
+	struct msg_session_change m = MSG_INIT(MSG_SESSION_CHANGE, struct msg_session_change);
+
+	if (!s || s->dying)
+		return false;
+	m.key = key;
+	m.has_tap = true;
+	m.tap = on;
+	c->env.post(c->env.ctx, core_worker_of(c, s), &m.msg);
+	return true;
+}

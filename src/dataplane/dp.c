@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/rcu.h"
 #include "dataplane/steer.h"
@@ -21,6 +22,7 @@ enum steering {
 struct dp {
 	struct worker_common common; /* first: workers know only this part */
 	struct worker *workers;
+	uint8_t *taps; /* memory of the workers' taps */
 	struct tun tun;
 	enum io_backend backend;
 	struct io_features features;
@@ -198,6 +200,25 @@ static bool open_sockets(struct dp *dp, const struct dp_start_conf *c)
 	return true;
 }
 
+static size_t taps_bytes(const struct dp *dp)
+{
+	return (size_t)dp->common.n_workers * DP_TAP_RING;
+}
+
+/* Pages are touched when the first session is watched. */
+static bool make_taps(struct dp *dp, unsigned n)
+{
+	void *memory = mmap(NULL, taps_bytes(dp), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return false;
+	dp->taps = memory;
+	for (unsigned i = 0; i < n; i++)
+		dp_tap_init(&dp->workers[i].tap, dp->taps + (size_t)i * DP_TAP_RING);
+	return true;
+}
+
 static bool make_workers(struct dp *dp, const struct dp_start_conf *c)
 {
 	size_t bytes = c->n_workers * sizeof(*dp->workers);
@@ -212,7 +233,7 @@ static bool make_workers(struct dp *dp, const struct dp_start_conf *c)
 		dp->workers[i].epoll_fd = -1;
 	}
 	dp->common.workers = dp->workers;
-	return true;
+	return make_taps(dp, c->n_workers);
 }
 
 static bool make_tables(struct dp *dp, const struct dp_start_conf *c)
@@ -289,6 +310,8 @@ void dp_stop(struct dp *dp)
 	dp_routes_free(dp->common.routes);
 	dp_tables_free(dp->common.tables);
 	conf_free(dp, rcu_get(&dp->common.conf));
+	if (dp->taps)
+		munmap(dp->taps, taps_bytes(dp));
 	free(dp->workers);
 	free(dp);
 }
@@ -354,6 +377,11 @@ const struct counters *dp_counters(const struct dp *dp, unsigned w)
 {
 	LNS_ASSERT(w < dp->common.n_workers);
 	return &dp->workers[w].counters;
+}
+struct dp_tap *dp_tap_of(struct dp *dp, unsigned w)
+{
+	LNS_ASSERT(w < dp->common.n_workers);
+	return &dp->workers[w].tap;
 }
 unsigned dp_n_workers(const struct dp *dp)
 {

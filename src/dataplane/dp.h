@@ -12,6 +12,7 @@
 #include "base/msg.h"
 #include "dataplane/dp_route.h"
 #include "dataplane/dp_table.h"
+#include "dataplane/dp_tap.h"
 #include "dataplane/shard_conf.h"
 
 enum { DP_LOCALS_MAX = 4, DP_TUN_ADDRS_MAX = 8, DP_L2TP_PORT = 1701 };
@@ -56,6 +57,9 @@ nsec dp_turn(struct dp *dp, nsec now);
 
 /* Publishes a copy; the old one goes when every worker has taken the new one. False = memory. */
 bool dp_set_conf(struct dp *dp, const struct shard_conf *conf);
+
+/* Copies of watched sessions' packets that worker w forwarded; for one consumer thread. */
+struct dp_tap *dp_tap_of(struct dp *dp, unsigned w);
 
 /* Counters of worker w; any thread may read them. */
 const struct counters *dp_counters(const struct dp *dp, unsigned w);

@@ -261,6 +261,20 @@ static void send_super(const struct dp_world *w, struct dp_down *d, const struct
 		drop(w, DROP_NO_MEMORY);
 }
 
+/* What was made of one packet, as the subscriber will get it: our header is left out. */
+static void tap(const struct dp_world *w, const struct dp_session *s, const struct dp_tx *tx,
+		unsigned n)
+{
+	const struct dp_tap_record r = {.key = s->spec.key, .at = w->now, .down = true};
+
+	for (; n > 0; n--, tx++) {
+		struct span head = span_of(tx->head, tx->head_n);
+		struct span body = span_of(tx->body, tx->body_n);
+		span_take(head.n ? &head : &body, s->header_len);
+		dp_tap_copy(w->tap, w->counters, &r, head, body);
+	}
+}
+
 static void to_session(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
 		       struct dp_route_value route, const struct packet *p, struct run *run)
 {
@@ -276,10 +290,13 @@ static void to_session(const struct dp_world *w, struct dp_down *d, const struct
 		drop(w, DROP_PPP_NOT_OPEN);
 		return;
 	}
+	unsigned before = d->n_tx;
 	if (p->super.size)
 		send_super(w, d, s, p, run);
 	else if (p->bytes.n > s->spec.mru ? send_long(w, d, s, p) : send_short(w, d, s, p))
 		run_add(run, s->counters, 1, p->bytes.n, w->now);
+	if (s->spec.flags & DP_TAP)
+		tap(w, s, d->tx + before, d->n_tx - before);
 }
 
 /* ---- reading packets ------------------------------------------------------------------------- */

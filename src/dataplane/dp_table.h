@@ -26,6 +26,7 @@ enum {
 	DP_OWNER_ONLY = 1 << 2, /* needs state that only the owner has: hand packets over */
 	DP_TX_PFC = 1 << 3,	/* peer takes a one-byte protocol field */
 	DP_TX_ACFC = 1 << 4,	/* peer takes frames without FF 03 */
+	DP_TAP = 1 << 5,	/* copies of its packets go to the worker's tap (dp_tap.h) */
 };
 
 /* Touched by whichever worker forwards: relaxed atomic additions, once per run of packets. */

@@ -161,6 +161,13 @@ static bool owns_source6(const struct dp_world *w, const struct dp_session *s, c
 	       leads_to(dp_route_find6_rcu(w->routes, src), s);
 }
 
+static void tap(const struct dp_world *w, const struct dp_session *s, struct span packet)
+{
+	const struct dp_tap_record r = {.key = s->spec.key, .at = w->now};
+
+	dp_tap_copy(w->tap, w->counters, &r, span_of(NULL, 0), packet);
+}
+
 static void forward(const struct dp_world *w, const struct dp_session *s, struct dp_up_result *r,
 		    struct span packet, struct run *run)
 {
@@ -170,6 +177,8 @@ static void forward(const struct dp_world *w, const struct dp_session *s, struct
 		counter_add(w->counters, C_MSS_CLAMPED, 1);
 	run->packets++;
 	run->bytes += packet.n;
+	if (s->spec.flags & DP_TAP)
+		tap(w, s, packet);
 }
 
 static void ip_fault(const struct dp_world *w, struct dp_up_result *r, enum dp_ip_fault fault)

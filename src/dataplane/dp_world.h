@@ -1,6 +1,6 @@
 /*
  * dp_world.h - what the forwarding functions are lent by a worker for one batch. Everything in it
- * is read only but the counters, which are the calling thread's own.
+ * is read only but the counters and the tap, which are the calling thread's own.
  */
 #ifndef LNS_DP_WORLD_H
 #define LNS_DP_WORLD_H
@@ -9,6 +9,7 @@
 #include "base/nsec.h"
 #include "dataplane/dp_route.h"
 #include "dataplane/dp_table.h"
+#include "dataplane/dp_tap.h"
 #include "dataplane/shard_conf.h"
 
 struct dp_world {
@@ -16,6 +17,7 @@ struct dp_world {
 	const struct dp_routes *routes;
 	const struct dp_conf *conf;
 	struct counters *counters;
+	struct dp_tap *tap; /* of this worker; NULL: nobody listens */
 	unsigned self, n_workers;
 	nsec now;
 };

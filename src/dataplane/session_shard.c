@@ -147,6 +147,14 @@ static void on_drop_session(struct session_shard *s, const struct msg_drop_sessi
 		close_link(s, x, &m->reason, now);
 }
 
+/* Without memory the old record stays: nothing is copied, or it is and nobody takes it. */
+static void change_tap(struct session_shard *s, struct session *x, bool on)
+{
+	x->tap = on;
+	if (!session_publish(s, x))
+		counter_drop(s->env.counters, DROP_NO_MEMORY, 1);
+}
+
 static void on_session_change(struct session_shard *s, const struct msg_session_change *m, nsec now)
 {
 	struct session *x = session_find_key(s, m->key);
@@ -160,6 +168,8 @@ static void on_session_change(struct session_shard *s, const struct msg_session_
 		x->idle_timeout_s = m->idle_timeout_s;
 		x->idle_from = now;
 	}
+	if (m->has_tap)
+		change_tap(s, x, m->tap);
 	(void)session_io(s, now); /* no step of the link: only the timer is set */
 	session_act(s, x, now);
 }

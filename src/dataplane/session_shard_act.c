@@ -55,6 +55,8 @@ bool session_publish(struct session_shard *s, struct session *x)
 		.mss = clamp_mss(s, mtu),
 	};
 
+	if (x->tap)
+		spec.flags |= DP_TAP;
 	if (spec.flags & DP_IP4)
 		spec.ip = ip_addr_v4(x->link.ip);
 	return dp_publish_own(s->env.tables, s->env.self, x->slot, &spec);

@@ -36,6 +36,7 @@ struct session {
 	uint16_t mtu;		 /* Framed-MTU; 0 = none */
 	bool call_gone;		 /* the L2TP call is down: no frames, no HANGUP */
 	bool up_told;		 /* SESSION_UP was sent */
+	bool tap;		 /* an operator captures its packets */
 	uint32_t idle_timeout_s; /* 0 = none */
 	nsec idle_from;		 /* IPCP opened */
 	nsec expires;		 /* Session-Timeout */

@@ -195,6 +195,7 @@ bool worker_init(struct worker *w)
 		.routes = c->routes,
 		.conf = &w->conf->shard.dp,
 		.counters = &w->counters,
+		.tap = &w->tap,
 		.self = w->self,
 		.n_workers = c->n_workers,
 		.now = w->now,

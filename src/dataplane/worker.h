@@ -66,6 +66,7 @@ struct worker {
 	struct dp_down down;
 	struct dp_up_result up[DP_BATCH];
 	struct dp_merge merge;
+	struct dp_tap tap;
 };
 
 /* worker.c: life. Sockets, queue and common are set by the caller; the shards are made here. */
