@@ -1,14 +1,16 @@
 # shellcheck shell=bash
 # progress.sh - long commands: output into a log, a sign of life now and then, no orphans.
 
-CHILDREN=()
+CHILDREN=() # process ids; with a minus: the whole group of that one
 
 # Background children ignore the terminal's interrupt: they are ended by hand, by their ids.
 end_children() {
 	local pid
-	for pid in "${CHILDREN[@]}"; do kill "$pid"; done 2>/dev/null
-	for pid in "${CHILDREN[@]}"; do wait "$pid"; done 2>/dev/null
+	for pid in "${CHILDREN[@]}"; do kill -- "$pid"; done 2>/dev/null
+	for pid in "${CHILDREN[@]}"; do wait "${pid#-}"; done 2>/dev/null
 }
+
+is_alive() { kill -0 "$1" 2>/dev/null; }
 
 # with_progress LOG COMMAND...
 with_progress() {
@@ -17,7 +19,7 @@ with_progress() {
 	"$@" >"$log" 2>&1 </dev/null &
 	pid=$!
 	CHILDREN+=("$pid")
-	while kill -0 "$pid" 2>/dev/null; do
+	while is_alive "$pid"; do
 		sleep 0.2
 		if [ $((SECONDS - since)) -ge $next ]; then
 			printf '        ... %d s: %s\n' $((SECONDS - since)) "$(tail -n 1 "$log" | cut -c1-90)"
