@@ -37,9 +37,21 @@ static const char *host_name_of(const struct conf *c)
 	return c->n_hostnames ? c->hostnames[0] : c->hostname;
 }
 
+/* The n-th name belongs to the n-th address (multi_hostname). */
+static void fill_names(const struct conf *c, struct l2tp_conf *out)
+{
+	_Static_assert((int)L2TP_NAMES_MAX == (int)CONF_BIND_MAX, "one name for each address");
+	out->n_names = c->n_hostnames < c->n_bind ? c->n_hostnames : c->n_bind;
+	for (unsigned i = 0; i < out->n_names; i++) {
+		out->names[i].at = c->bind[i];
+		copy_name(out->names[i].host_name, LNS_HOSTNAME_MAX, c->hostnames[i]);
+	}
+}
+
 static void fill_l2tp(const struct conf *c, unsigned n_workers, struct l2tp_conf *out)
 {
 	copy_name(out->host_name, sizeof(out->host_name), host_name_of(c));
+	fill_names(c, out);
 	copy_name(out->secret, sizeof(out->secret), c->l2tp_secret);
 	out->require_auth = c->l2tp_require_auth;
 	/* Nothing to challenge with: rather no tunnel than one that was not checked. */

@@ -53,19 +53,27 @@ static bool queue(struct tunnel *t, struct wbuf *w)
 	return l2tp_chan_queue(&t->chan, wbuf_written(w));
 }
 
+static const char *host_name(const struct l2tp_conf *c, const struct ip_addr *local)
+{
+	for (unsigned i = 0; i < c->n_names; i++) {
+		if (ip_addr_equal(&c->names[i].at, local))
+			return c->names[i].host_name;
+	}
+	return c->host_name[0] ? c->host_name : vendor_name;
+}
+
 bool send_sccrp(struct tunnel_shard *s, struct tunnel *t, struct span challenge)
 {
 	const struct l2tp_conf *c = &s->conf->l2tp;
 	struct span secret = span_str(c->secret);
 	uint8_t bytes[CONTROL_MAX], response[L2TP_RESPONSE_LEN];
 	struct wbuf w = wbuf_of(bytes, sizeof(bytes));
-	const char *host = c->host_name[0] ? c->host_name : vendor_name;
 
 	l2tp_msg_begin(&w, t->peer_tid, 0, L2TP_SCCRP);
 	l2tp_avp_put_u16(&w, L2TP_AVP_PROTOCOL_VERSION, L2TP_VERSION_1_0);
 	l2tp_avp_put_u32(&w, L2TP_AVP_FRAMING_CAPABILITIES, FRAMING_SYNC_AND_ASYNC);
 	l2tp_avp_put_u16(&w, L2TP_AVP_FIRMWARE_REVISION, FIRMWARE_REVISION);
-	l2tp_avp_put(&w, L2TP_AVP_HOST_NAME, span_str(host));
+	l2tp_avp_put(&w, L2TP_AVP_HOST_NAME, span_str(host_name(c, &t->path.local_ip)));
 	l2tp_avp_put(&w, L2TP_AVP_VENDOR_NAME, span_str(vendor_name));
 	l2tp_avp_put_u16(&w, L2TP_AVP_ASSIGNED_TUNNEL_ID, t->tid);
 	l2tp_avp_put_u16(&w, L2TP_AVP_RECEIVE_WINDOW_SIZE, c->window ? c->window : 1);
