@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "core_kit.h"
+#include "test_rcu.h"
 
 static struct core_kit *acct_kit(void)
 {
@@ -274,20 +275,6 @@ static void late_records_that_remain_are_freed_and_said(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
-static int start_rcu(void **state)
-{
-	(void)state;
-	rcu_thread_start();
-	return 0;
-}
-
-static int stop_rcu(void **state)
-{
-	(void)state;
-	rcu_thread_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,5 +287,5 @@ int main(void)
 		cmocka_unit_test(late_records_that_remain_are_freed_and_said),
 		cmocka_unit_test(a_record_says_how_the_session_was_let_in),
 	};
-	return cmocka_run_group_tests(tests, start_rcu, stop_rcu);
+	return cmocka_run_group_tests(tests, test_rcu_start, test_rcu_stop);
 }

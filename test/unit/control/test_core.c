@@ -8,6 +8,7 @@
 
 #include "base/crypto.h"
 #include "core_kit.h"
+#include "test_rcu.h"
 
 static const struct msg_auth_reply *reply_of(const struct core_kit *k)
 {
@@ -758,20 +759,6 @@ static void a_session_costs_less_than_700_bytes(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
-static int start_rcu(void **state)
-{
-	(void)state;
-	rcu_thread_start();
-	return 0;
-}
-
-static int stop_rcu(void **state)
-{
-	(void)state;
-	rcu_thread_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -801,5 +788,5 @@ int main(void)
 		cmocka_unit_test(messages_of_the_dead_are_counted),
 		cmocka_unit_test(a_session_costs_less_than_700_bytes),
 	};
-	return cmocka_run_group_tests(tests, start_rcu, stop_rcu);
+	return cmocka_run_group_tests(tests, test_rcu_start, test_rcu_stop);
 }

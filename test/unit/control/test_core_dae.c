@@ -9,6 +9,7 @@
 #include "core_kit.h"
 #include "dae_kit.h"
 #include "radius/rad_dae.h"
+#include "test_rcu.h"
 
 static const char secret[] = "xyzzy5461";
 static const struct sock_addr server = {.ip = {.family = 4, .b = {192, 0, 2, 1}}, .port = 40000};
@@ -288,20 +289,6 @@ static void a_coa_changes_all_or_nothing(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
-static int start_rcu(void **state)
-{
-	(void)state;
-	rcu_thread_start();
-	return 0;
-}
-
-static int stop_rcu(void **state)
-{
-	(void)state;
-	rcu_thread_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,5 +300,5 @@ int main(void)
 		cmocka_unit_test(clients_may_be_listed_with_secrets),
 		cmocka_unit_test(a_coa_changes_all_or_nothing),
 	};
-	return cmocka_run_group_tests(tests, start_rcu, stop_rcu);
+	return cmocka_run_group_tests(tests, test_rcu_start, test_rcu_stop);
 }

@@ -152,21 +152,29 @@ static void only_owner_and_group_can_read_a_new_file(void **state)
 	assert_int_equal(st.st_mode & 0137, 0);
 }
 
-static void a_file_that_cannot_be_opened_is_said_on_standard_output(void **state)
+/* What standard output gets while the log goes to `target`, until the log has stopped. */
+static char *said_on_stdout(const char *target, const char *line, bool *opened)
 {
-	(void)state;
 	int out = dup(STDOUT_FILENO), to = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 
 	fflush(stdout);
 	dup2(to, STDOUT_FILENO);
-	bool ok = log_sink_open("/nonexistent/log");
-	log_sink_write(LOG_NOTE, 0, 0, "still heard");
+	*opened = log_sink_open(target);
+	log_sink_write(LOG_NOTE, 0, 0, line);
 	log_sink_stop();
 	dup2(out, STDOUT_FILENO);
 	close(out);
 	close(to);
+	return file_text(path);
+}
+
+static void a_file_that_cannot_be_opened_is_said_on_standard_output(void **state)
+{
+	(void)state;
+	bool ok;
+	char *text = said_on_stdout("/nonexistent/log", "still heard", &ok);
+
 	assert_false(ok);
-	char *text = file_text(path);
 	assert_int_equal(lines_with(text, "cannot open /nonexistent/log: No such file"), 1);
 	assert_int_equal(lines_with(text, "still heard"), 1);
 	free(text);
@@ -223,18 +231,10 @@ static void every_line_of_a_flood_is_written_or_counted(void **state)
 static void an_unknown_target_turns_the_log_off(void **state)
 {
 	(void)state;
-	int out = dup(STDOUT_FILENO), to = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	bool ok;
+	char *text = said_on_stdout("nowhere", "not heard", &ok);
 
-	fflush(stdout);
-	dup2(to, STDOUT_FILENO);
-	bool ok = log_sink_open("nowhere");
-	log_sink_write(LOG_NOTE, 0, 0, "not heard");
-	log_sink_stop();
-	dup2(out, STDOUT_FILENO);
-	close(out);
-	close(to);
 	assert_true(ok);
-	char *text = file_text(path);
 	assert_string_equal(text, "");
 	free(text);
 }

@@ -12,6 +12,7 @@
 #include "dataplane/session_shard.h"
 #include "dataplane/session_shard_priv.h"
 #include "test_alloc.h"
+#include "test_ppp_conf.h"
 #include "test_random.h"
 #include "test_subscriber.h"
 
@@ -92,21 +93,7 @@ static int set_up(void **state)
 	rcu_thread_start();
 	test_alloc_init(&w.heap);
 	w.now = (nsec){NSEC_S(5000)};
-	w.conf.ppp = (struct ppp_conf){
-		.mru = 1462,
-		.restart_ms = 3000,
-		.first_restart_ms = 200,
-		.max_configure = 10,
-		.max_failure = 5,
-		.max_terminate = 2,
-		.n_auth = 2,
-		.auth = {AUTH_CHAP, AUTH_PAP},
-		.chap_name = "lns",
-		.auth_timeout_s = 60,
-		.echo_interval_s = 10,
-		.echo_fail_s = 240,
-		.peer_ip = ip_addr_v4(0x0A000001),
-	};
+	w.conf.ppp = test_ppp_conf();
 	w.conf.dp = (struct dp_conf){.mru = 1462, .mss = 1422};
 	w.env = (struct shard_env){
 		.self = 1,

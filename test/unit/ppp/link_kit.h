@@ -15,6 +15,7 @@
 
 #include "ppp/ppp_link.h"
 #include "test_bytes.h"
+#include "test_ppp_conf.h"
 #include "test_random.h"
 #include "test_subscriber.h"
 
@@ -40,29 +41,10 @@ static inline void kit_random(void *ctx, void *out, size_t n)
 	test_random_fill(ctx, out, n);
 }
 
-static inline struct ppp_conf kit_conf(void)
-{
-	return (struct ppp_conf){
-		.mru = 1462,
-		.restart_ms = 3000,
-		.first_restart_ms = 200,
-		.max_configure = 10,
-		.max_failure = 5,
-		.max_terminate = 2,
-		.n_auth = 2,
-		.auth = {AUTH_CHAP, AUTH_PAP},
-		.chap_name = "lns",
-		.auth_timeout_s = 60,
-		.echo_interval_s = 10,
-		.echo_fail_s = 240,
-		.peer_ip = ip_addr_v4(0x0A000001),
-	};
-}
-
 static inline void kit_init(struct kit *k, uint64_t seed)
 {
 	memset(k, 0, sizeof(*k));
-	k->conf = kit_conf();
+	k->conf = test_ppp_conf();
 	k->rnd.state = seed;
 	k->now = (nsec){NSEC_S(1000)};
 	ppp_link_init(&k->link);
