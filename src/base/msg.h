@@ -9,8 +9,8 @@
  *	T -> S	CALL_UP CALL_DOWN TUNNEL_GONE TUNNEL_MOVED
  *	S -> T	HANGUP
  *	T -> C	TUNNEL_STATE TUNNEL_INFO
- *	S -> C	SESSION_NEW AUTH_REQ SESSION_UP SESSION_GONE SESSION_INFO
- *	C -> S	AUTH_REPLY DROP_SESSION SESSION_CHANGE SESSION_QUERY
+ *	S -> C	SESSION_NEW AUTH_REQ SESSION_UP SESSION_GONE SESSION_INFO SESSION_PONG
+ *	C -> S	AUTH_REPLY DROP_SESSION SESSION_CHANGE SESSION_QUERY SESSION_PING
  *	C -> T	DROP_TUNNEL TUNNEL_QUERY SHUTDOWN
  *	worker -> worker  L2TP_CONTROL PPP_FRAME (packets that reached a worker not their owner)
  */
@@ -37,6 +37,8 @@ enum msg_kind {
 	MSG_SESSION_GONE,
 	MSG_SESSION_QUERY,
 	MSG_SESSION_INFO,
+	MSG_SESSION_PING,
+	MSG_SESSION_PONG,
 	MSG_DROP_SESSION,
 	MSG_SESSION_CHANGE,
 	MSG_DROP_TUNNEL,
@@ -215,6 +217,22 @@ struct msg_session_info {
 	uint8_t phase, lcp, ipcp, ipv6cp, ccp;
 	uint16_t mru, peer_mru;
 	uint16_t auth; /* enum auth_proto agreed */
+};
+
+/* C -> S and back: an LCP echo. There is no answer when the peer gives none. */
+struct msg_session_ping {
+	struct msg msg;
+	struct sess_key key;
+	uint64_t cookie;
+};
+
+struct msg_session_pong {
+	struct msg msg;
+	struct sess_key key;
+	uint64_t cookie;
+	bool sent;     /* LCP is open */
+	bool answered; /* within `rtt_ns` */
+	uint64_t rtt_ns;
 };
 
 /* C -> S: end this session (terminate PPP, then HANGUP). */

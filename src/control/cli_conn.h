@@ -1,6 +1,6 @@
 /*
  * cli_conn.h - one connection of the command line, as its own thread sees it: what cli.c (listener,
- * login) and cli_cmd.c (commands) share. Never seen by control.
+ * login) and the files with commands share. Never seen by control.
  */
 #ifndef LNS_CLI_CONN_H
 #define LNS_CLI_CONN_H
@@ -37,7 +37,8 @@ struct cli_conn {
 	unsigned refused;  /* wrong passwords */
 	char peer[SOCK_ADDR_TEXT];
 	struct timespec server_started;
-	bool json_first;	     /* of the list that is being printed */
+	bool json_open, json_first;  /* a list is being printed; nothing of it is yet */
+	json_t *json_errors;	     /* of that list */
 	unsigned watch;		     /* levels of the log to show, a bit each */
 	uint64_t watched;	     /* where in the log */
 	char user[64];		     /* who logged in; empty: local */
@@ -70,6 +71,13 @@ bool conn_print(struct cli_conn *conn, const struct show_text *t);
 /* When the last word ends in `?`: prints what may stand there and returns true. */
 bool conn_help(struct cli_conn *conn, char **argv, int argc, const struct help_row *rows,
 	       bool may_end);
+/* Prints and wipes what an open_memstream() holds. */
+void conn_print_memory(struct cli_conn *conn, char *bytes, size_t n);
+/* A copy of the configuration in use, to keep; NULL, and said, when it cannot be had. */
+struct conf *conn_conf(struct cli_conn *conn);
+/* Says what is wrong: at once, or within the JSON that is being printed, as one of its "errors". */
+void conn_fault(struct cli_conn *conn, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Empty; NULL, and said, when out of memory. */
 struct show_text *conn_text(struct cli_conn *conn);
 /* Prints an object, or begins, continues and ends a list of them, one to a line; frees it. */
@@ -109,9 +117,17 @@ void cli_rows_register(struct cli_conn *conn, const struct command_row *rows, si
 /* Registers every command that this connection may use. */
 void cli_cmd_register(struct cli_conn *conn);
 void cli_config_register(struct cli_conn *conn);
+void cli_files_register(struct cli_conn *conn);
+void cli_session_register(struct cli_conn *conn);
+void cli_tunnel_register(struct cli_conn *conn);
+void cli_status_register(struct cli_conn *conn);
 void cli_bgp_register(struct cli_conn *conn);
 void cli_info_register(struct cli_conn *conn);
 void cli_watch_register(struct cli_conn *conn);
+void cli_ping_register(struct cli_conn *conn);
+
+/* cli_watch.c: waits; false when a key was hit or the terminal has gone. */
+bool conn_wait(struct cli_conn *conn, unsigned ms);
 
 /* The rollback of `configure commit-confirmed`, one for the whole server: `conf` (the server's from
  * here on, NULL: none) comes back after so many seconds. False when one is pending already. */

@@ -11,28 +11,6 @@
 
 /* ---- kept blocks ----------------------------------------------------------------------------- */
 
-struct kept_ask {
-	const struct cli_env *env;
-	struct conf *copy;
-};
-
-static void copy_conf(struct core *core, nsec now, void *arg)
-{
-	struct kept_ask *a = arg;
-	(void)core;
-	(void)now;
-	a->copy = conf_copy(a->env->conf(a->env->ctx));
-}
-
-static struct conf *copy_of_conf(struct cli_conn *conn)
-{
-	struct kept_ask a = {.env = conn->env};
-
-	if (conn_ask(conn, copy_conf, &a) && !a.copy)
-		cli_error(conn->cli, "Out of memory");
-	return a.copy;
-}
-
 static const struct conf_kept *next_member(const struct conf_kept *k)
 {
 	return k->next && !k->next->head && k->next->kind == k->kind ? k->next : NULL;
@@ -84,7 +62,7 @@ static void show_lists(struct cli_conn *conn, const struct conf *c, char **names
 	for (int i = 0; i < n; i++) {
 		const struct conf_kept *list = find_list(c, names[i]);
 		if (!list) {
-			cli_error(conn->cli, "Access list %s is not defined", names[i]);
+			conn_fault(conn, "Access list %s is not defined", names[i]);
 			return;
 		}
 		if (json)
@@ -119,7 +97,7 @@ static int cmd_show_access_list(struct cli_def *cli, const char *command, char *
 	if (conn_help(conn, argv, argc, rows, true))
 		return CLI_OK;
 	bool json = conn_wants_json(argv, &argc);
-	struct conf *c = copy_of_conf(conn);
+	struct conf *c = conn_conf(conn);
 	if (!c)
 		return CLI_ERROR;
 	if (json)
@@ -142,7 +120,7 @@ static int cmd_show_plugins(struct cli_def *cli, const char *command, char **arg
 	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
 	bool json = conn_wants_json(argv, &argc);
-	struct conf *c = copy_of_conf(conn);
+	struct conf *c = conn_conf(conn);
 	if (!c)
 		return CLI_ERROR;
 	if (json)
@@ -185,7 +163,7 @@ static int cmd_show_remotelns(struct cli_def *cli, const char *command, char **a
 	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
 	bool json = conn_wants_json(argv, &argc);
-	struct conf *c = copy_of_conf(conn);
+	struct conf *c = conn_conf(conn);
 	if (!c)
 		return CLI_ERROR;
 	if (json)
@@ -425,19 +403,12 @@ static const struct command_row commands[] = {
 	{MODE_EXEC, "show cluster", cmd_absent, false, "Nodes of the cluster"},
 	{MODE_EXEC, "show tbf", cmd_absent, false, "Token buckets"},
 	{MODE_EXEC, "show throttle", cmd_absent, false, "Throttled sessions"},
-	{MODE_EXEC, "no", NULL, false, NULL},
 	{MODE_EXEC, "snoop", cmd_absent, true, "Intercept a user's traffic"},
 	{MODE_EXEC, "no snoop", cmd_absent, true, "Stop it"},
 	{MODE_EXEC, "throttle", cmd_absent, true, "Limit a user's rate"},
 	{MODE_EXEC, "no throttle", cmd_absent, true, "Stop it"},
 	{MODE_EXEC, "filter", cmd_absent, true, "Put an access list on a session"},
 	{MODE_EXEC, "no filter", cmd_absent, true, "Remove it"},
-	{MODE_EXEC, "ping", NULL, true, NULL},
-	{MODE_EXEC, "ping user", cmd_absent, true, "LCP echo to a subscriber"},
-	{MODE_EXEC, "trace", NULL, true, NULL},
-	{MODE_EXEC, "trace user", cmd_absent, true, "Follow a subscriber's conversation"},
-	{MODE_EXEC, "capture", NULL, true, NULL},
-	{MODE_EXEC, "capture session", cmd_absent, true, "Write a subscriber's traffic to a file"},
 };
 
 void cli_info_register(struct cli_conn *conn)

@@ -116,15 +116,14 @@ static int cmd_no_debug(struct cli_def *cli, const char *command, char **argv, i
 
 enum { MONITOR_MAX_S = 3600 };
 
-/* One second; false when a key was hit or the terminal has gone. What may still come of the end of
- * the command's line (CR LF or CR NUL) is no key. */
-static bool second_passes(struct cli_conn *conn)
+/* What may still come of the end of the command's line (CR LF or CR NUL) is no key. */
+bool conn_wait(struct cli_conn *conn, unsigned ms)
 {
 	struct pollfd p = {.fd = conn->shutdown_fd, .events = POLLIN};
 	char keys[64];
 	ssize_t n;
 
-	while (poll(&p, 1, 1000) == 1) {
+	while (poll(&p, 1, (int)ms) == 1) {
 		n = recv(conn->shutdown_fd, keys, sizeof(keys), MSG_DONTWAIT);
 		if (n <= 0)
 			return false;
@@ -187,7 +186,7 @@ static int cmd_monitor(struct cli_def *cli, const char *command, char **argv, in
 		struct sess_counters before = v.counters;
 		struct session_query again = {
 			.by_sid = true, .has_tid = true, .tid = key.tid, .sid = key.sid};
-		if (!second_passes(conn))
+		if (!conn_wait(conn, 1000))
 			break;
 		if (conn_each_session(conn, &again, keep_view, &v) == 0 ||
 		    !sess_key_equal(v.key, key)) {
@@ -300,7 +299,7 @@ static int cmd_show_top(struct cli_def *cli, const char *command, char **argv, i
 		return CLI_ERROR_ARG;
 	}
 	conn_each_session(conn, &all, first_sample, &t);
-	second_passes(conn);
+	conn_wait(conn, 1000);
 	conn_each_session(conn, &all, second_sample, &t);
 	size_t found = 0;
 	for (size_t i = 0; i < t.n; i++)

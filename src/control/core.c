@@ -156,6 +156,8 @@ static size_t message_size(uint16_t kind)
 		return sizeof(struct msg_session_gone);
 	case MSG_SESSION_INFO:
 		return sizeof(struct msg_session_info);
+	case MSG_SESSION_PONG:
+		return sizeof(struct msg_session_pong);
 	default:
 		return 0;
 	}
@@ -188,6 +190,9 @@ void core_msg(struct core *c, unsigned from_worker, const struct msg *m, nsec no
 		break;
 	case MSG_SESSION_INFO:
 		core_query_session_info(c, body);
+		break;
+	case MSG_SESSION_PONG:
+		core_query_pong(c, body);
 		break;
 	default:
 		LNS_UNREACHABLE();

@@ -140,6 +140,10 @@ void core_leave(struct core *c, nsec now);
 void core_query_session(struct core *c, struct sess_key key,
 			void (*done)(void *arg, const struct msg_session_info *info), void *arg,
 			nsec now);
+/* An LCP echo; `done` runs when the subscriber answered, or after 2 s. */
+void core_ping_session(struct core *c, struct sess_key key,
+		       void (*done)(void *arg, const struct msg_session_pong *pong), void *arg,
+		       nsec now);
 void core_query_tunnel(struct core *c, uint16_t tid,
 		       void (*done)(void *arg, const struct msg_tunnel_info *info), void *arg,
 		       nsec now);

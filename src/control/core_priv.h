@@ -218,6 +218,7 @@ void core_memos_skip(struct core *c, const struct core_session *s, bool of_user)
 
 /* core_query.c */
 void core_query_session_info(struct core *c, const struct msg_session_info *m);
+void core_query_pong(struct core *c, const struct msg_session_pong *m);
 void core_query_tunnel_info(struct core *c, const struct msg_tunnel_info *m);
 void core_queries_turn(struct core *c, nsec now);
 nsec core_queries_next(const struct core *c);

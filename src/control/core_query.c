@@ -12,8 +12,9 @@ struct core_query {
 	nsec deadline;
 	struct sess_key key;
 	uint16_t tid;
-	void (*session_done)(void *arg, const struct msg_session_info *info); /* one of the two */
+	void (*session_done)(void *arg, const struct msg_session_info *info); /* one of the three */
 	void (*tunnel_done)(void *arg, const struct msg_tunnel_info *info);
+	void (*pong)(void *arg, const struct msg_session_pong *pong);
 	void *arg;
 };
 
@@ -61,6 +62,11 @@ static void not_found(const struct core_query *q)
 		struct msg_session_info i = MSG_INIT(MSG_SESSION_INFO, struct msg_session_info);
 		i.key = q->key;
 		q->session_done(q->arg, &i);
+	} else if (q->pong) {
+		struct msg_session_pong i = MSG_INIT(MSG_SESSION_PONG, struct msg_session_pong);
+		i.key = q->key;
+		i.sent = true;
+		q->pong(q->arg, &i);
 	} else {
 		struct msg_tunnel_info i = MSG_INIT(MSG_TUNNEL_INFO, struct msg_tunnel_info);
 		i.tid = q->tid;
@@ -83,6 +89,26 @@ void core_query_session(struct core *c, struct sess_key key,
 	q->session_done = done;
 	q->arg = arg;
 	struct msg_session_query m = MSG_INIT(MSG_SESSION_QUERY, struct msg_session_query);
+	m.key = key;
+	m.cookie = q->cookie;
+	c->env.post(c->env.ctx, key.sid % c->env.n_workers, &m.msg);
+}
+
+void core_ping_session(struct core *c, struct sess_key key,
+		       void (*done)(void *arg, const struct msg_session_pong *pong), void *arg,
+		       nsec now)
+{
+	struct core_query *q = query_new(c, now);
+
+	if (!q) {
+		struct core_query none = {.key = key, .pong = done, .arg = arg};
+		not_found(&none);
+		return;
+	}
+	q->key = key;
+	q->pong = done;
+	q->arg = arg;
+	struct msg_session_ping m = MSG_INIT(MSG_SESSION_PING, struct msg_session_ping);
 	m.key = key;
 	m.cookie = q->cookie;
 	c->env.post(c->env.ctx, key.sid % c->env.n_workers, &m.msg);
@@ -130,6 +156,18 @@ void core_query_tunnel_info(struct core *c, const struct msg_tunnel_info *m)
 	}
 	struct core_query copy = query_take(c, q);
 	copy.tunnel_done(copy.arg, m);
+}
+
+void core_query_pong(struct core *c, const struct msg_session_pong *m)
+{
+	struct core_query *q = query_find(c, m->cookie);
+
+	if (!q || !q->pong) {
+		counter_add(c->env.counters, C_STALE_MESSAGES, 1);
+		return;
+	}
+	struct core_query copy = query_take(c, q);
+	copy.pong(copy.arg, m);
 }
 
 /* The oldest has the earliest deadline: all wait equally long. */

@@ -193,6 +193,44 @@ static void on_session_query(struct session_shard *s, const struct msg_session_q
 	s->env.post(s->env.ctx, MSG_TO_CONTROL, &m.msg);
 }
 
+static void pong(struct session_shard *s, const struct msg_session_ping *p, bool sent, nsec sent_at,
+		 nsec now)
+{
+	struct msg_session_pong m = MSG_INIT(MSG_SESSION_PONG, struct msg_session_pong);
+
+	m.key = p->key;
+	m.cookie = p->cookie;
+	m.sent = m.answered = sent;
+	if (sent)
+		m.rtt_ns = (uint64_t)nsec_sub(now, sent_at);
+	s->env.post(s->env.ctx, MSG_TO_CONTROL, &m.msg);
+}
+
+/* Of several at a time only the last one is answered. */
+static void on_session_ping(struct session_shard *s, const struct msg_session_ping *p, nsec now)
+{
+	struct session *x = session_find(s, p->key.tid, p->key.sid);
+	struct ppp_io io = session_io(s, now);
+
+	if (!x || !sess_key_equal(x->key, p->key) || !ppp_link_echo(&x->link, &io)) {
+		pong(s, p, false, now, now);
+		return;
+	}
+	x->ping = p->cookie;
+	session_act(s, x, now);
+}
+
+/* The peer's answer to our last echo. */
+static void on_echoed(struct session_shard *s, struct session *x, nsec now)
+{
+	const struct msg_session_ping p = {.key = x->key, .cookie = x->ping};
+
+	if (!x->ping)
+		return;
+	x->ping = 0;
+	pong(s, &p, true, x->link.echo_sent, now);
+}
+
 /* ---- time ----------------------------------------------------------------------------------- */
 
 static nsec last_frame(const struct session_shard *s, const struct session *x)
@@ -269,6 +307,8 @@ void session_shard_frame(struct session_shard *s, uint16_t tid, uint16_t sid, st
 	}
 	struct ppp_io io = session_io(s, now);
 	ppp_link_rx(&x->link, &io, frame);
+	if (s->out.echoed)
+		on_echoed(s, x, now);
 	session_act(s, x, now);
 }
 
@@ -301,6 +341,9 @@ void session_shard_msg(struct session_shard *s, const struct msg *m, nsec now)
 		break;
 	case MSG_SESSION_QUERY:
 		on_session_query(s, BODY(struct msg_session_query));
+		break;
+	case MSG_SESSION_PING:
+		on_session_ping(s, BODY(struct msg_session_ping), now);
 		break;
 	default:
 		LNS_UNREACHABLE(); /* the worker routes by kind */

@@ -40,6 +40,7 @@ struct session {
 	uint32_t idle_timeout_s; /* 0 = none */
 	nsec idle_from;		 /* IPCP opened */
 	nsec expires;		 /* Session-Timeout */
+	uint64_t ping;		 /* cookie of an operator's ping that waits; 0 = none */
 	struct msg_proxy *proxy; /* the LAC's proxy AVPs; NULL = it sent none */
 	struct ppp_link link;
 };

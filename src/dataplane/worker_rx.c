@@ -211,6 +211,7 @@ static void take_message(struct worker *w, struct msg *m)
 	case MSG_TUNNEL_MOVED:
 	case MSG_AUTH_REPLY:
 	case MSG_SESSION_QUERY:
+	case MSG_SESSION_PING:
 	case MSG_DROP_SESSION:
 	case MSG_SESSION_CHANGE:
 		session_shard_msg(w->sessions, m, w->now);

@@ -80,6 +80,7 @@ struct ppp_actions {
 	struct ppp_credentials auth;
 	bool ip_down;	/* IPCP left Opened */
 	bool ip_up;	/* IPCP is open: addresses and MRU hold */
+	bool echoed;	/* the peer answered our last Echo-Request */
 	bool ended;	/* the link is dead, its reason is in link->end */
 	enum drop drop; /* why the received packet was not used; DROPS: it was */
 	struct wbuf w;

@@ -302,7 +302,7 @@ static void rx_echo_reply(struct ppp_link *l, struct ppp_io *io, const struct pp
 	else if (magic != 0 && magic == l->magic)
 		sign_of_loop(l, io);
 	else
-		l->loops = 0;
+		l->loops = 0, io->out->echoed = true;
 }
 
 static bool lcp_extra(struct ppp_link *l, struct ppp_io *io, const struct ppp_packet *p)

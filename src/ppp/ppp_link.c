@@ -308,6 +308,15 @@ static nsec silence_end(const struct ppp_link *l, const struct ppp_conf *c)
 	return c->echo_fail_s ? nsec_add(l->last_rx, NSEC_S(c->echo_fail_s)) : NSEC_NEVER;
 }
 
+bool ppp_link_echo(struct ppp_link *l, struct ppp_io *io)
+{
+	if (l->lcp.state != PPP_OPENED || ppp_link_ending(l))
+		return false;
+	ppp_lcp_send_echo(l, io);
+	l->echo_sent = io->now;
+	return true;
+}
+
 static void echo_timer(struct ppp_link *l, struct ppp_io *io)
 {
 	if (!nsec_reached(l->echo_at, io->now) || l->lcp.state != PPP_OPENED)

@@ -45,10 +45,10 @@ struct ppp_link {
 	uint8_t challenge[PPP_CHALLENGE_LEN];
 	uint8_t user_digest[8]; /* of the name that was granted */
 
-	nsec guard;   /* the phase has to be over by then */
-	nsec auth_at; /* next challenge */
-	nsec echo_at; /* next look at the silence */
-	nsec echo_sent;
+	nsec guard;	       /* the phase has to be over by then */
+	nsec auth_at;	       /* next challenge */
+	nsec echo_at;	       /* next look at the silence */
+	nsec echo_sent;	       /* our last Echo-Request */
 	nsec last_rx;	       /* the peer was alive */
 	struct end_reason end; /* from TERMINATE on */
 };
@@ -60,6 +60,8 @@ void ppp_link_open(struct ppp_link *l, struct ppp_io *io);
 void ppp_link_rx(struct ppp_link *l, struct ppp_io *io, struct span frame);
 /* Everything that is due. <last_rx>: the peer's last frame of any kind, data included. */
 void ppp_link_timer(struct ppp_link *l, struct ppp_io *io, nsec last_rx);
+/* An Echo-Request at once, besides those of the timer; false: LCP is not open. */
+bool ppp_link_echo(struct ppp_link *l, struct ppp_io *io);
 /* When to call ppp_link_timer. */
 nsec ppp_link_deadline(const struct ppp_link *l);
 /* The answer to ask_auth. */

@@ -150,6 +150,18 @@ void core_query_tunnel(struct core *c, uint16_t tid,
 	done(arg, &info);
 }
 
+/* Those of tunnel 9 never answer. */
+void core_ping_session(struct core *c, struct sess_key key,
+		       void (*done)(void *arg, const struct msg_session_pong *pong), void *arg,
+		       nsec now)
+{
+	struct msg_session_pong pong = {
+		.key = key, .sent = true, .answered = key.tid == 7, .rtt_ns = 1500000};
+	(void)c;
+	(void)now;
+	done(arg, &pong);
+}
+
 /* ---- a control thread ------------------------------------------------------------------------ */
 
 static bool have_namespace; /* see main() */
@@ -658,6 +670,24 @@ static void a_remote_connection_is_closed_without_users(void **state)
 	stop();
 }
 
+static void a_ping_tells_round_trip_times(void **state)
+{
+	(void)state;
+	start(NULL, 600);
+	privileged_terminal();
+	const char *text = run_privileged("ping user user0 2");
+	assert_int_equal(count_of(text, "Answer from 7/1: 1.500 ms"), 2);
+	assert_shows(text, "2 sent, 2 answered, 0% lost");
+	assert_shows(text, "= 1.500/1.500/1.500 ms");
+	assert_shows(run_privileged("ping session 9/1 1"), "1 sent, 0 answered, 100% lost");
+	assert_shows(run_privileged("ping user user0 1 json"), "\"answered\":1");
+	assert_shows(run_privileged("ping user nobody"), "Not connected");
+	assert_shows(run_privileged("ping user user0 0"), "Not a number within 1..1000");
+	assert_shows(run_privileged("ping session zero"), "Usage: ping session");
+	close(terminal.fd);
+	stop();
+}
+
 static void an_idle_connection_is_closed(void **state)
 {
 	(void)state;
@@ -1065,6 +1095,7 @@ int main(void)
 		cmocka_unit_test(wrong_passwords_lock_an_address_out),
 		cmocka_unit_test(an_access_list_keeps_others_out),
 		cmocka_unit_test(the_local_root_has_a_socket),
+		cmocka_unit_test(a_ping_tells_round_trip_times),
 		cmocka_unit_test(an_idle_connection_is_closed),
 		cmocka_unit_test(connections_are_limited_and_stopped),
 		cmocka_unit_test(an_address_in_use_is_reported),

@@ -25,6 +25,7 @@ union any_msg {
 	struct msg_session_up session_up;
 	struct msg_session_gone session_gone;
 	struct msg_session_info session_info;
+	struct msg_session_pong session_pong;
 	struct msg_hangup hangup;
 };
 
@@ -645,6 +646,67 @@ static void control_can_end_and_ask_about_a_session(void **state)
 	assert_int_equal(posted(MSG_SESSION_GONE)->session_gone.reason.cause, TERM_ADMIN_RESET);
 }
 
+static void ping(uint32_t gen, uint64_t cookie)
+{
+	struct msg_session_ping m = MSG_INIT(MSG_SESSION_PING, struct msg_session_ping);
+
+	m.key = key_of(TID, SID);
+	m.key.gen = gen;
+	m.cookie = cookie;
+	w.n_posts = 0;
+	session_shard_msg(w.shard, &m.msg, w.now);
+}
+
+static void a_ping_is_answered_with_its_round_trip_time(void **state)
+{
+	struct sub_frame f;
+	(void)state;
+
+	ping(1, 7); /* nobody is there */
+	assert_false(posted(MSG_SESSION_PONG)->session_pong.sent);
+	call_up(TID, SID);
+	ping(key_of(TID, SID).gen, 7); /* LCP is not open */
+	assert_false(posted(MSG_SESSION_PONG)->session_pong.sent);
+	call_down(key_of(TID, SID));
+	turn();
+	dial(SID, 0, 0);
+	unsigned echoes = sub.echoes;
+	ping(key_of(TID, SID).gen, 42);
+	assert_int_equal(sub.echoes, echoes + 1);
+	assert_null(posted(MSG_SESSION_PONG));
+	w.now = nsec_add(w.now, NSEC_MS(25));
+	assert_true(sub_take(&sub, &f));
+	frame(TID, SID, f.b + 2, f.n - 2u);
+	const struct msg_session_pong *p = &posted(MSG_SESSION_PONG)->session_pong;
+	assert_true(p->sent && p->answered);
+	assert_int_equal(p->cookie, 42);
+	assert_int_equal(p->rtt_ns, NSEC_MS(25));
+	w.n_posts = 0;
+	frame(TID, SID, f.b + 2, f.n - 2u); /* once more: nobody asked */
+	assert_null(posted(MSG_SESSION_PONG));
+}
+
+static void a_capture_is_a_flag_of_the_record(void **state)
+{
+	struct msg_session_change m = MSG_INIT(MSG_SESSION_CHANGE, struct msg_session_change);
+	(void)state;
+
+	dial(SID, 0, 0);
+	assert_false(record(SID)->spec.flags & DP_TAP);
+	m.key = key_of(TID, SID);
+	m.has_tap = m.tap = true;
+	session_shard_msg(w.shard, &m.msg, w.now);
+	assert_true(record(SID)->spec.flags & DP_TAP);
+	assert_true(record(SID)->spec.flags & DP_IP4);
+	m.has_tap = false; /* says nothing about it */
+	session_shard_msg(w.shard, &m.msg, w.now);
+	assert_true(record(SID)->spec.flags & DP_TAP);
+	m.has_tap = true;
+	m.tap = false;
+	session_shard_msg(w.shard, &m.msg, w.now);
+	assert_false(record(SID)->spec.flags & DP_TAP);
+}
+
 static void proxy_avps_take_memory_only_when_sent(void **state)
 {
 	(void)state;
@@ -736,6 +798,8 @@ int main(void)
 		T(a_tunnel_takes_all_its_sessions_along),
 		T(a_moved_tunnel_moves_frames_and_records),
 		T(control_can_end_and_ask_about_a_session),
+		T(a_ping_is_answered_with_its_round_trip_time),
+		T(a_capture_is_a_flag_of_the_record),
 		T(proxy_avps_take_memory_only_when_sent),
 		T(out_of_memory_refuses_calls),
 		T(churn_leaves_nothing),
