@@ -383,27 +383,10 @@ struct dp_tap *dp_tap_of(struct dp *dp, unsigned w)
 	LNS_ASSERT(w < dp->common.n_workers);
 	return &dp->workers[w].tap;
 }
+
 unsigned dp_n_workers(const struct dp *dp)
 {
 	return dp->common.n_workers;
-}
-
-uint32_t dp_sessions(const struct dp *dp)
-{
-	uint32_t n = 0;
-
-	for (unsigned i = 0; i < dp->common.n_workers; i++)
-		n += atomic_load_explicit(&dp->workers[i].n_sessions, memory_order_relaxed);
-	return n;
-}
-
-uint32_t dp_tunnels(const struct dp *dp)
-{
-	uint32_t n = 0;
-
-	for (unsigned i = 0; i < dp->common.n_workers; i++)
-		n += atomic_load_explicit(&dp->workers[i].n_tunnels, memory_order_relaxed);
-	return n;
 }
 
 bool dp_busy(struct dp *dp)
@@ -435,10 +418,6 @@ const char *dp_steering_name(const struct dp *dp)
 	return names[dp->steering];
 }
 
-const char *dp_tun_name(const struct dp *dp)
-{
-	return dp->tun.name;
-}
 unsigned dp_tun_ifindex(const struct dp *dp)
 {
 	return dp->tun.ifindex;

@@ -64,9 +64,6 @@ struct dp_tap *dp_tap_of(struct dp *dp, unsigned w);
 /* Counters of worker w; any thread may read them. */
 const struct counters *dp_counters(const struct dp *dp, unsigned w);
 unsigned dp_n_workers(const struct dp *dp);
-/* Sessions and tunnels that are not gone yet, of all workers. */
-uint32_t dp_sessions(const struct dp *dp);
-uint32_t dp_tunnels(const struct dp *dp);
 /* True while control messages wait for the peers' acknowledgements, or messages for control or
  * workers wait in rings. */
 bool dp_busy(struct dp *dp);
@@ -74,7 +71,6 @@ bool dp_busy(struct dp *dp);
 /* Names for `show version` and the log. */
 const char *dp_backend_name(const struct dp *dp);
 const char *dp_steering_name(const struct dp *dp);
-const char *dp_tun_name(const struct dp *dp);
 unsigned dp_tun_ifindex(const struct dp *dp);
 /* "2 workers, I/O full, steering address, tun0"; cut to n bytes. Returns buf. */
 const char *dp_describe(const struct dp *dp, char *buf, size_t n);
