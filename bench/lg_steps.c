@@ -126,16 +126,20 @@ struct dialler {
 	uint64_t dialled;
 };
 
+/* Passes over those that are up already; false at the end. */
+static bool next_idle(const struct lg *g, struct dialler *d)
+{
+	while (d->next < d->end && g->sessions[d->next].state != LG_S_IDLE)
+		d->next++;
+	return d->next < d->end;
+}
+
 /* Dials what rate and windows allow. */
 static void dial_some(struct lg *g, struct dialler *d)
 {
-	for (unsigned n = 0; n < DIALS_PER_TURN && d->next < d->end; n++) {
+	for (unsigned n = 0; n < DIALS_PER_TURN && next_idle(g, d); n++) {
 		struct lg_session *s = &g->sessions[d->next];
 		const struct lg_tunnel *t = lg_tunnel_of(g, s);
-		if (s->state != LG_S_IDLE) {
-			d->next++;
-			continue;
-		}
 		if (g->dialling >= d->inflight)
 			return;
 		if (d->rate > 0 && (double)d->dialled >= d->rate * seconds_since(g, d->start))

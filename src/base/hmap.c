@@ -17,6 +17,7 @@ enum {
 	SMALL_SEGMENTS = SEGMENT_BITS - FIRST_BITS + 1,
 	SEGMENTS_FIRST = 8,
 	BUCKETS_MAX = 1 << 30,
+	SPLITS = 8, /* divides every size above, so that neighbours lie in one segment */
 };
 
 struct place {
@@ -96,15 +97,10 @@ static void segment_drop(struct hmap *h)
 	h->segments[h->n_segments] = NULL;
 }
 
-/* Adds one bucket and moves what belongs there. Without memory the chains just get longer. */
-static void grow(struct hmap *h)
+/* Adds one bucket and moves what belongs there; its place exists. */
+static void split(struct hmap *h)
 {
 	uint32_t added = h->buckets;
-	if (added >= BUCKETS_MAX)
-		return;
-	if (place_of(added).segment == h->n_segments && !segment_add(h))
-		return;
-
 	struct hmap_node **from = bucket_at(h, added - (1u << top_bit(added)));
 	struct hmap_node **to = bucket_at(h, added);
 	h->buckets++;
@@ -119,6 +115,26 @@ static void grow(struct hmap *h)
 		*to = node;
 		to = &node->next;
 	}
+}
+
+/*
+ * Adds the next few buckets, a cache line of them: they split neighbours, whose nodes are fetched
+ * all at once. In a big map one split alone would wait for memory three times. Without memory the
+ * chains just get longer.
+ */
+static void grow(struct hmap *h)
+{
+	uint32_t added = h->buckets;
+	if (added >= BUCKETS_MAX)
+		return;
+	if (place_of(added).segment == h->n_segments && !segment_add(h))
+		return;
+	struct hmap_node **from = bucket_at(h, added - (1u << top_bit(added)));
+	unsigned n = SPLITS - added % SPLITS;
+	for (unsigned i = 0; i < n; i++)
+		__builtin_prefetch(from[i], 1);
+	for (unsigned i = 0; i < n; i++)
+		split(h);
 }
 
 /* Takes the last bucket away; its chain goes behind that of the bucket it was split from. */

@@ -271,6 +271,7 @@ static void send_conf_req(const struct cp_step *s, bool resend)
 	if (!resend || cp->answered)
 		cp->req_id = ++cp->id; /* resends keep it, so that a late answer still counts */
 	cp->answered = false;
+	cp->resent = resend;
 	write_conf_req(s);
 
 	int64_t wait = resend_interval(s);
@@ -386,7 +387,9 @@ void ppp_cp_timer(struct ppp_cp *cp, const struct ppp_protocol_desc *d, struct p
 
 /*
  * Ours is still unanswered when the peer's request comes: it most likely got lost because the
- * peer was not there yet. Sent before our answer, so that the peer cannot be Opened by then.
+ * peer was not there yet. Sent before our answer, so that the peer cannot be Opened by then. One
+ * that left a moment ago may still be answered, unless it is a repetition: nobody heard the first
+ * either, and the next would come after a long interval.
  */
 static void nudge(const struct cp_step *s)
 {
@@ -394,8 +397,9 @@ static void nudge(const struct cp_step *s)
 
 	if ((cp->state != PPP_REQ_SENT && cp->state != PPP_ACK_SENT) || cp->answered)
 		return;
-	if (nsec_before(s->io->now, nsec_add(cp->sent, NSEC_MS(NUDGE_MS))))
+	if (!cp->resent && nsec_before(s->io->now, nsec_add(cp->sent, NSEC_MS(NUDGE_MS))))
 		return;
+	cp->resent = false;
 	write_conf_req(s);
 	cp->deadline = nsec_add(s->io->now, NSEC_MS(s->io->conf->restart_ms));
 }

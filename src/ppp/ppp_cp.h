@@ -21,6 +21,7 @@ struct ppp_cp {
 	uint8_t naks_got;  /* since the peer's last Ack */
 	uint8_t tries;	   /* short resends so far, see interval() */
 	bool answered;	   /* req_id was acked, naked or rejected: later answers are stale */
+	bool resent;	   /* our last request was a repetition, and no peer's request came since */
 	uint16_t left;	   /* restart counter (RFC 1661 4.6) */
 	uint32_t omit;	   /* bit i: the peer rejected our option in row i */
 	uint32_t acked;	   /* digest of the last request of the peer that we acked */

@@ -500,6 +500,26 @@ static void our_request_is_repeated_when_the_peers_comes(void **state)
 	assert_null(kit_sent(&k, PPP_LCP, PPP_CONF_REQ)); /* bounded in rate */
 }
 
+/* A client that starts just after a repetition of ours must not wait for the next, seconds away. */
+static void a_repetition_that_just_left_is_sent_again(void **state)
+{
+	(void)state;
+	kit_open(&k);
+	kit_rx_hex(&k, "c0 21 01 01 00 04");
+	assert_int_equal(k.n_frames, 2); /* the first may still be answered: nothing but the Ack */
+	kit_init(&k, 12);
+	kit_open(&k);
+	kit_wait(&k, NSEC_MS(1500)); /* the third has just left */
+	kit_wait(&k, nsec_sub(ppp_link_deadline(&k.link), k.now) + NSEC_MS(5));
+	kit_forget(&k);
+	kit_rx_hex(&k, "c0 21 01 01 00 04");
+	assert_int_equal(k.n_frames, 2);
+	assert_int_equal(k.frames[0].b[4], PPP_CONF_REQ);
+	assert_int_equal(k.frames[1].b[4], PPP_CONF_ACK);
+	kit_rx_hex(&k, "c0 21 01 01 00 04");
+	assert_int_equal(k.n_frames, 3); /* once */
+}
+
 static void echo_goes_out_in_silence_and_ends_a_dead_line(void **state)
 {
 	(void)state;
@@ -815,6 +835,7 @@ int main(void)
 		T(first_requests_come_fast_then_slow_down),
 		T(an_unanswered_link_ends_with_lost_service),
 		T(our_request_is_repeated_when_the_peers_comes),
+		T(a_repetition_that_just_left_is_sent_again),
 		T(echo_goes_out_in_silence_and_ends_a_dead_line),
 		T(echo_can_go_out_always),
 		T(data_counts_as_a_sign_of_life),
