@@ -61,16 +61,16 @@ static void hand_over_address(struct core *c, struct core_session *old, nsec now
 }
 
 /* A new login of a name ends the older sessions, unless the configuration lets it be. */
-static void end_duplicates(struct core *c, struct core_session *s, nsec now)
+void aaa_end_duplicates(struct core *c, struct core_session *s, const char *text, nsec now)
 {
 	if (c->conf->allow_duplicate_users || is_guest(c, core_session_user(s)))
 		return;
 
-	struct end_reason why = core_reason(3, 0, TERM_ADMIN_RESET, "the user has logged in again");
+	struct end_reason why = core_reason(3, 0, TERM_ADMIN_RESET, text);
 	struct list_head *it;
 	list_each (it, &s->user->sessions) {
 		struct core_session *old = container_of(it, struct core_session, of_user);
-		if (old == s || !old->authenticated)
+		if (old == s || !old->authenticated || core_in_garden(old))
 			continue;
 		if (!old->dying)
 			core_log(c, LOG_NOTE, old, "ended: %s", why.text);
@@ -98,7 +98,8 @@ static void end_holder_of(struct core *c, const struct ip_addr *ip, nsec now)
 static bool assign_address(struct core *c, struct core_session *s, const struct aaa_profile *p,
 			   nsec now)
 {
-	struct span user = core_session_user(s);
+	/* An address is not kept for a name that was not proved. */
+	struct span user = p->policy.garden ? span_of(NULL, 0) : core_session_user(s);
 
 	if (ip_addr_is_set(&p->ip)) {
 		end_holder_of(c, &p->ip, now);
@@ -208,6 +209,8 @@ static void accept_again(struct core *c, struct core_session *s)
 void aaa_accept(struct core *c, struct core_session *s, struct rad_grant *g, nsec now)
 {
 	if (s->asked_again) {
+		if (g->profile.policy.garden != core_in_garden(s))
+			core_set_garden(c, s->key, g->profile.policy.garden, now);
 		accept_again(c, s);
 		return;
 	}
@@ -216,8 +219,9 @@ void aaa_accept(struct core *c, struct core_session *s, struct rad_grant *g, nse
 		refuse_with(c, s, TERM_SESSION_TIMEOUT, "no time is left (Session-Timeout 0)");
 		return;
 	}
-	aaa_release(c, s, now); /* of a login before, when the link started again */
-	end_duplicates(c, s, now);
+	aaa_release(c, s, now);	       /* of a login before, when the link started again */
+	if (!g->profile.policy.garden) /* who did not prove the name ends nobody's session */
+		aaa_end_duplicates(c, s, "the user has logged in again", now);
 	if (!grant(c, s, g, now)) {
 		aaa_release(c, s, now);
 		return;
@@ -226,13 +230,16 @@ void aaa_accept(struct core *c, struct core_session *s, struct rad_grant *g, nse
 	c->n_authenticated++;
 	complete(c, s, &g->profile);
 	log_accept(c, s);
-	send_accept(c, s, &g->profile);
+	core_hook_new(c, s, &g->profile.policy);
+	if (!s->dying)
+		send_accept(c, s, &g->profile);
 }
 
 void aaa_release(struct core *c, struct core_session *s, nsec now)
 {
 	const struct alloc *a = c->env.alloc;
 
+	core_hook_kill(c, s);
 	core_routes_free(c, s);
 	core_session_disown_ip(c, s);
 	if (s->ip_claimed) {
@@ -275,11 +282,15 @@ static void ask_local(struct core *c, struct core_session *s, const struct msg_a
 	struct rad_grant g = {.profile.ip_from_pool = true};
 	enum local_verdict v = local_users_check(c->users, m, c->env.crypt_check, &g.profile);
 
-	s->local_user = v == LOCAL_ACCEPT;
-	if (v == LOCAL_ACCEPT)
+	bool allowed = core_hook_post_auth(c, s, v == LOCAL_ACCEPT);
+	s->local_user = allowed;
+	if (allowed) {
+		core_hook_grant(c, s, NULL, &g.profile.policy);
 		aaa_accept(c, s, &g, now);
-	else
-		refuse_with(c, s, TERM_USER_ERROR, local_text(v));
+	} else {
+		refuse_with(c, s, TERM_USER_ERROR,
+			    v == LOCAL_ACCEPT ? "refused by a plugin" : local_text(v));
+	}
 }
 
 static void decide(struct core *c, struct core_session *s, const struct msg_auth_req *m, nsec now)
@@ -303,6 +314,12 @@ static void decide(struct core *c, struct core_session *s, const struct msg_auth
 	}
 }
 
+static bool too_long(const struct msg_auth_req *m)
+{
+	return m->user_len > LNS_USER_MAX || m->password_len > LNS_PASSWORD_MAX ||
+	       m->challenge_len > LNS_CHALLENGE_MAX;
+}
+
 /* NULL: it may go on. */
 static const char *request_fault(const struct core_session *s, const struct msg_auth_req *m)
 {
@@ -310,10 +327,8 @@ static const char *request_fault(const struct core_session *s, const struct msg_
 
 	if (m->proto != AUTH_PAP && m->proto != AUTH_CHAP)
 		return "the link did not authenticate";
-	if (m->user_len == 0 || m->user_len > LNS_USER_MAX)
+	if (m->user_len == 0)
 		return "no user name";
-	if (m->password_len > LNS_PASSWORD_MAX || m->challenge_len > LNS_CHALLENGE_MAX)
-		return "the credentials are too long";
 	if (s->up && !s->user)
 		return "no user name";
 	if (s->up && (user.n != bstr_span(s->user->name).n ||
@@ -322,14 +337,8 @@ static const char *request_fault(const struct core_session *s, const struct msg_
 	return NULL;
 }
 
-void aaa_request(struct core *c, struct core_session *s, const struct msg_auth_req *m, nsec now)
+static void request(struct core *c, struct core_session *s, const struct msg_auth_req *m, nsec now)
 {
-	counter_add(c->env.counters, C_AUTH_REQUESTS, 1);
-	if (s->asked) {
-		/* The link has started again: the newest credentials count. */
-		rad_client_cancel(c->radius, s->asked, now);
-		s->asked = NULL;
-	}
 	const char *fault = request_fault(s, m);
 	if (fault) {
 		refuse_with(c, s, TERM_USER_ERROR, fault);
@@ -340,6 +349,29 @@ void aaa_request(struct core *c, struct core_session *s, const struct msg_auth_r
 		return;
 	}
 	s->asked_again = m->reauth && s->authenticated;
+	s->auth_proto = m->proto;
 	core_session_number(c, s);
 	decide(c, s, m, now);
+}
+
+void aaa_request(struct core *c, struct core_session *s, const struct msg_auth_req *m, nsec now)
+{
+	counter_add(c->env.counters, C_AUTH_REQUESTS, 1);
+	if (s->asked) {
+		/* The link has started again: the newest credentials count. */
+		rad_client_cancel(c->radius, s->asked, now);
+		s->asked = NULL;
+	}
+	if (too_long(m)) {
+		refuse_with(c, s, TERM_USER_ERROR, "the credentials are too long");
+	} else if (!c->env.hooks || !c->env.hooks->pre_auth) {
+		request(c, s, m, now);
+	} else {
+		struct msg_auth_req mine = *m; /* hooks may change it */
+		if (core_hook_pre_auth(c, &mine))
+			request(c, s, &mine, now);
+		else
+			core_log(c, LOG_NOTE, s, "login dropped by a plugin");
+		mem_wipe(&mine, sizeof(mine));
+	}
 }

@@ -248,6 +248,7 @@ static void on_accept(struct core *c, struct core_session *s, const struct rad_a
 		core_log(c, LOG_WARN, s, "%u Framed-Routes ignored", g.routes_ignored);
 	if (g.filters_ignored)
 		core_log(c, LOG_WARN, s, "%u Filter-Ids ignored", g.filters_ignored);
+	core_hook_grant(c, s, &g.pairs, &g.profile.policy);
 	aaa_accept(c, s, &g, now);
 }
 
@@ -257,6 +258,19 @@ static void on_reject(struct core *c, struct core_session *s, const struct rad_a
 	uint8_t n = rad_reply_message(&a->packet, message);
 
 	refuse(c, s, TERM_USER_ERROR, "rejected by the RADIUS server", span_of(message, n));
+}
+
+/* A plugin may let in whom RADIUS rejects: what else is in the reject counts then. */
+static void on_verdict(struct core *c, struct core_session *s, const struct rad_answer *a, nsec now)
+{
+	bool accepted = a->packet.code == RAD_ACCESS_ACCEPT;
+
+	if (core_hook_post_auth(c, s, accepted))
+		on_accept(c, s, a, now);
+	else if (accepted)
+		refuse(c, s, TERM_USER_ERROR, "refused by a plugin", span_of(NULL, 0));
+	else
+		on_reject(c, s, a);
 }
 
 void aaa_radius_answer(struct core *c, const struct rad_answer *a, nsec now)
@@ -271,10 +285,8 @@ void aaa_radius_answer(struct core *c, const struct rad_answer *a, nsec now)
 	if (a->timeout)
 		refuse(c, s, TERM_REAUTHENTICATION_FAILURE, "no RADIUS server answers",
 		       span_of(NULL, 0));
-	else if (a->packet.code == RAD_ACCESS_ACCEPT)
-		on_accept(c, s, a, now);
-	else if (a->packet.code == RAD_ACCESS_REJECT)
-		on_reject(c, s, a);
+	else if (a->packet.code == RAD_ACCESS_ACCEPT || a->packet.code == RAD_ACCESS_REJECT)
+		on_verdict(c, s, a, now);
 	else
 		refuse(c, s, TERM_USER_ERROR, "an Access-Challenge came, which PPP cannot answer",
 		       span_of(NULL, 0));

@@ -25,8 +25,22 @@ static bool is_on(const struct core *c)
 
 /* ---- records (RFC 2866) ---------------------------------------------------------------------- */
 
-static void put_start(const struct core *c, const struct core_session *s, uint32_t status,
-		      struct wbuf *w)
+static nsec counted_since(const struct core_session *s)
+{
+	return s->release ? s->release->at : s->opened;
+}
+
+static void since_release(const struct core_session *s, struct sess_counters *n)
+{
+	if (!s->release)
+		return;
+	n->up_packets -= s->release->base.up_packets;
+	n->up_bytes -= s->release->base.up_bytes;
+	n->down_packets -= s->release->base.down_packets;
+	n->down_bytes -= s->release->base.down_bytes;
+}
+
+static void put_start(struct core *c, struct core_session *s, uint32_t status, struct wbuf *w)
 {
 	rad_put(w, RAD_USER_NAME, core_session_user(s));
 	rad_put_u32(w, RAD_ACCT_STATUS_TYPE, status);
@@ -37,6 +51,17 @@ static void put_start(const struct core *c, const struct core_session *s, uint32
 	}
 	rad_put_u32(w, RAD_ACCT_AUTHENTIC, s->local_user ? AUTHENTIC_LOCAL : AUTHENTIC_RADIUS);
 	rad_put_u32(w, RAD_EVENT_TIMESTAMP, (uint32_t)c->env.wall_clock_s(c->env.ctx));
+	core_hook_account(c, s, w);
+}
+
+struct sess_counters acct_counters(const struct core *c, const struct core_session *s)
+{
+	struct sess_counters n = {0};
+
+	if (s->slot != DP_SLOT_NONE)
+		dp_counters_read(dp_slot_counters(c->env.tables, s->slot), &n);
+	since_release(s, &n);
+	return n;
 }
 
 /* Input is what came from the subscriber. 64 bits in two halves (RFC 2869 5.1, 5.2). */
@@ -45,7 +70,7 @@ static void put_counters(const struct core_session *s, const struct sess_counter
 {
 	rad_put_u32(w, RAD_ACCT_INPUT_OCTETS, (uint32_t)n->up_bytes);
 	rad_put_u32(w, RAD_ACCT_OUTPUT_OCTETS, (uint32_t)n->down_bytes);
-	rad_put_u32(w, RAD_ACCT_SESSION_TIME, nsec_age_s(s->opened, now));
+	rad_put_u32(w, RAD_ACCT_SESSION_TIME, nsec_age_s(counted_since(s), now));
 	rad_put_u32(w, RAD_ACCT_INPUT_PACKETS, (uint32_t)n->up_packets);
 	rad_put_u32(w, RAD_ACCT_OUTPUT_PACKETS, (uint32_t)n->down_packets);
 	rad_put_u32(w, RAD_ACCT_INPUT_GIGAWORDS, (uint32_t)(n->up_bytes >> 32));
@@ -120,7 +145,7 @@ void acct_up(struct core *c, struct core_session *s, nsec now)
 	uint8_t attrs[ATTRS_MAX];
 	struct wbuf w = wbuf_of(attrs, sizeof(attrs));
 
-	if (s->counted || !is_on(c))
+	if (s->counted || !is_on(c) || core_in_garden(s))
 		return;
 	s->counted = true;
 	put_start(c, s, STATUS_START, &w);
@@ -138,19 +163,18 @@ void acct_interim_due(struct core *c, struct core_session *s, nsec now)
 {
 	uint8_t attrs[ATTRS_MAX];
 	struct wbuf w = wbuf_of(attrs, sizeof(attrs));
-	struct sess_counters n = {0};
 
 	if (s->dying || !is_on(c))
 		return;
-	if (s->slot != DP_SLOT_NONE)
-		dp_counters_read(dp_slot_counters(c->env.tables, s->slot), &n);
+	struct sess_counters n = acct_counters(c, s);
 	put_start(c, s, STATUS_INTERIM, &w);
 	put_counters(s, &n, now, &w);
 	send_record(c, &w, now);
 	interim_start(c, s, now);
 }
 
-void acct_gone(struct core *c, struct core_session *s, const struct msg_session_gone *m, nsec now)
+static void stop(struct core *c, struct core_session *s, const struct sess_counters *n,
+		 const struct end_reason *why, nsec now)
 {
 	uint8_t attrs[ATTRS_MAX];
 	struct wbuf w = wbuf_of(attrs, sizeof(attrs));
@@ -158,10 +182,48 @@ void acct_gone(struct core *c, struct core_session *s, const struct msg_session_
 	wheel_stop(&c->wheel, &s->interim);
 	if (!s->counted)
 		return;
+	s->counted = false;
 	put_start(c, s, STATUS_STOP, &w);
-	put_counters(s, &m->counters, now, &w);
-	put_cause(&m->reason, &w);
+	put_counters(s, n, now, &w);
+	put_cause(why, &w);
 	send_record(c, &w, now);
+}
+
+void acct_gone(struct core *c, struct core_session *s, const struct msg_session_gone *m, nsec now)
+{
+	struct sess_counters n = m->counters;
+
+	since_release(s, &n);
+	stop(c, s, &n, &m->reason, now);
+}
+
+/* What was counted so far was another accounting session, or none. */
+static void begin_anew(struct core *c, struct core_session *s, nsec now)
+{
+	struct sess_counters before = {0};
+
+	if (!s->release)
+		s->release = alloc_get(c->env.alloc, sizeof(*s->release));
+	if (!s->release)
+		return; /* without memory the garden's packets are counted too */
+	if (s->slot != DP_SLOT_NONE)
+		dp_counters_read(dp_slot_counters(c->env.tables, s->slot), &before);
+	*s->release = (struct core_release){.at = now, .base = before};
+	core_session_renumber(c, s);
+}
+
+void acct_garden(struct core *c, struct core_session *s, bool entered, nsec now)
+{
+	if (entered) {
+		struct end_reason why =
+			core_reason(0, 0, TERM_ADMIN_RESET, "put into the walled garden");
+		struct sess_counters n = acct_counters(c, s);
+		stop(c, s, &n, &why, now);
+		return;
+	}
+	begin_anew(c, s, now);
+	if (s->up)
+		acct_up(c, s, now);
 }
 
 void acct_service(struct core *c, nsec now)

@@ -51,6 +51,7 @@ void core_session_end(struct core *c, struct core_session *s, const struct end_r
 {
 	if (s->dying)
 		return;
+	core_hook_kill(c, s);
 	s->dying = true;
 	if (s->asked) {
 		rad_client_cancel(c->radius, s->asked, now);

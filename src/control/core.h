@@ -13,6 +13,7 @@
 #include "base/msg.h"
 #include "base/wbuf.h"
 #include "control/conf.h"
+#include "control/core_hooks.h"
 #include "dataplane/dp_route.h"
 #include "dataplane/dp_table.h"
 
@@ -39,6 +40,7 @@ struct core_env {
 	bool (*crypt_check)(const char *password, const char *hash);
 	/* Seconds since 1970, for what leaves the program (RADIUS, Acct-Session-Id). */
 	int64_t (*wall_clock_s)(void *ctx);
+	const struct core_hooks *hooks; /* NULL: none; outlives the core */
 };
 
 /* `conf` stays valid until core_conf() replaces it. Pools and local users are loaded by the shell
@@ -123,9 +125,16 @@ bool core_drop_session(struct core *c, struct sess_key key, const struct end_rea
 /* Number of sessions told to end. */
 unsigned core_drop_user(struct core *c, struct span user, const struct end_reason *why, nsec now);
 bool core_drop_tunnel(struct core *c, uint16_t tid, nsec now);
-/* Replaces what is done to the session's packets, at once. False: no such session, or it is ending.
- */
+/* Replaces what is done to the session's packets, at once; only whether it is in the walled garden
+ * stays as it is. False: no such session, or it is ending. */
 bool core_set_policy(struct core *c, struct sess_key key, const struct sess_policy *policy);
+/* Into the walled garden or out of it: no accounting inside, on release a session of its own begins
+ * for accounting. False: no such session, or it is ending. */
+bool core_set_garden(struct core *c, struct sess_key key, bool garden, nsec now);
+/* Another user name; other sessions of that name end, unless duplicates are allowed. */
+bool core_set_user(struct core *c, struct sess_key key, struct span user, nsec now);
+/* What the LAC said about the line; bit/s. */
+bool core_set_speeds(struct core *c, struct sess_key key, uint64_t tx, uint64_t rx);
 /* Copies of the session's packets go to the workers' taps (dataplane/dp_tap.h), or no longer. False
  * as above. */
 bool core_set_tap(struct core *c, struct sess_key key, bool on);

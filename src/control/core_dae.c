@@ -212,6 +212,15 @@ static void replace_classes(struct core *c, struct core_session *s, const struct
 	}
 }
 
+static void change_policy(struct core *c, struct core_session *s, const struct rad_dae_request *q)
+{
+	struct sess_policy before = core_policy_of(s), policy = before;
+
+	core_hook_change(c, s, &q->pairs, &policy);
+	if (!sess_policy_equal(&policy, &before))
+		core_set_policy(c, s->key, &policy);
+}
+
 /* Session-Timeout is the length of the whole session (RFC 2865 5.27): what has passed counts. */
 static void change(struct core *c, struct core_session *s, const struct rad_dae_request *q,
 		   nsec now)
@@ -220,6 +229,7 @@ static void change(struct core *c, struct core_session *s, const struct rad_dae_
 	uint32_t age_s = nsec_age_s(s->opened, now);
 
 	replace_classes(c, s, q);
+	change_policy(c, s, q);
 	if (q->has_interim) {
 		s->interim_s = q->interim_s;
 		acct_interval_changed(c, s, now);

@@ -27,17 +27,90 @@ struct sess_policy core_policy_of(const struct core_session *s)
 	return s->policy ? *s->policy : (struct sess_policy){0};
 }
 
-bool core_set_policy(struct core *c, struct sess_key key, const struct sess_policy *policy)
+bool core_in_garden(const struct core_session *s)
 {
-	struct core_session *s = core_session_get(c, key);
+	return s->policy && s->policy->garden;
+}
+
+static bool is_pending(const struct core *c, struct sess_key key)
+{
+	return c->pending.active && sess_key_equal(c->pending.key, key);
+}
+
+struct sess_policy core_policy_seen(const struct core *c, const struct core_session *s)
+{
+	return is_pending(c, s->key) ? c->pending.policy : core_policy_of(s);
+}
+
+/* Keeps it and tells the worker. */
+static bool put_in_force(struct core *c, struct core_session *s, const struct sess_policy *policy)
+{
 	struct msg_session_change m = MSG_INIT(MSG_SESSION_CHANGE, struct msg_session_change);
 
-	if (!s || s->dying || !core_policy_keep(c, s, policy))
+	if (!core_policy_keep(c, s, policy))
 		return false;
-	m.key = key;
+	m.key = s->key;
 	m.has_policy = true;
 	m.policy = *policy;
 	c->env.post(c->env.ctx, core_worker_of(c, s), &m.msg);
+	return true;
+}
+
+bool core_set_policy(struct core *c, struct sess_key key, const struct sess_policy *policy)
+{
+	struct core_session *s = core_session_get(c, key);
+	struct sess_policy wanted = *policy;
+
+	if (!s || s->dying)
+		return false;
+	wanted.garden = core_policy_seen(c, s).garden;
+	if (!is_pending(c, key))
+		return put_in_force(c, s, &wanted);
+	c->pending.policy = wanted;
+	return true;
+}
+
+bool core_set_garden(struct core *c, struct sess_key key, bool garden, nsec now)
+{
+	struct core_session *s = core_session_get(c, key);
+
+	if (!s || s->dying)
+		return false;
+	struct sess_policy wanted = core_policy_seen(c, s);
+	bool changes = wanted.garden != garden;
+	wanted.garden = garden;
+	if (is_pending(c, key)) {
+		c->pending.policy = wanted;
+		return true;
+	}
+	if (!changes)
+		return true;
+	if (!put_in_force(c, s, &wanted))
+		return false;
+	if (s->authenticated)
+		acct_garden(c, s, garden, now);
+	return true;
+}
+
+bool core_set_user(struct core *c, struct sess_key key, struct span user, nsec now)
+{
+	struct core_session *s = core_session_get(c, key);
+
+	if (!s || s->dying || user.n == 0 || user.n > LNS_USER_MAX ||
+	    !core_session_name(c, s, user))
+		return false;
+	aaa_end_duplicates(c, s, "another session was given its user name", now);
+	return true;
+}
+
+bool core_set_speeds(struct core *c, struct sess_key key, uint64_t tx, uint64_t rx)
+{
+	struct core_session *s = core_session_get(c, key);
+
+	if (!s || s->dying)
+		return false;
+	s->tx_speed = tx;
+	s->rx_speed = rx;
 	return true;
 }
 

@@ -7,6 +7,7 @@
  *	core_tunnel.c	the table of tunnels
  *	core_route.c	routes toward sessions, in the forwarding map and in the kernel
  *	core_policy.c	what is done to the packets of a session
+ *	core_hook.c	where plugins have a say
  *	core_view.c	copies for management
  *	core_query.c	questions to workers
  *	aaa.c		a login: who asks whom, what is granted, who has to go
@@ -68,12 +69,14 @@ struct core_session {
 	uint64_t tx_speed, rx_speed;
 	struct bstr *calling, *called; /* NULL when empty */
 	struct bstr *classes[RAD_CLASSES_MAX];
-	struct sess_policy *policy; /* NULL: empty */
-	struct core_route *routes;  /* Framed-Routes, then the address if the kernel must know */
+	struct sess_policy *policy;   /* NULL: empty */
+	struct core_release *release; /* NULL: never left the walled garden */
+	struct core_route *routes;    /* Framed-Routes, then the address if the kernel must know */
 	uint32_t unique_id;
 	uint32_t call_serial; /* the LAC's number of the call */
 	uint32_t session_timeout_s, idle_timeout_s, interim_s;
 	uint16_t peer_tid, peer_sid;
+	uint16_t auth_proto; /* enum auth_proto of the login */
 	struct l2tp_path path;
 	struct ip_addr ip, dns[2];
 	uint8_t slot_generation;
@@ -88,6 +91,20 @@ struct core_session {
 	bool asked_again;  /* `asked` is a periodic re-authentication */
 	bool counted;	   /* an accounting Start was sent */
 	bool local_user;   /* the local file let it in, not RADIUS */
+	bool hooked;	   /* hooks were told of it: they are told of its end */
+};
+
+/* Accounting and what management sees begin anew when a session leaves the walled garden. */
+struct core_release {
+	nsec at;
+	struct sess_counters base;
+};
+
+/* A policy that is being made while hooks are asked: their orders change it, not the session's. */
+struct core_pending {
+	bool active;
+	struct sess_key key;
+	struct sess_policy policy;
 };
 
 struct core_tunnel {
@@ -141,6 +158,7 @@ struct core {
 	uint32_t n_tunnel_records; /* those of which only sessions are left included */
 	struct core_tunnel *tunnels[CORE_TIDS];
 
+	struct core_pending pending;
 	struct hmap queries;
 	struct list_head queries_by_age;
 	uint64_t query_cookie;
@@ -189,6 +207,8 @@ bool core_session_own_ip(struct core *c, struct core_session *s);
 void core_session_disown_ip(struct core *c, struct core_session *s);
 /* Gives it its Acct-Session-Id, once. */
 void core_session_number(struct core *c, struct core_session *s);
+/* Gives it another one. */
+void core_session_renumber(struct core *c, struct core_session *s);
 /* By the text of an Acct-Session-Id; NULL when there is none. */
 struct core_session *core_session_by_id(const struct core *c, struct span id);
 struct span core_session_user(const struct core_session *s);
@@ -211,6 +231,25 @@ void core_routes_free(struct core *c, struct core_session *s);
 bool core_policy_keep(struct core *c, struct core_session *s, const struct sess_policy *policy);
 void core_policy_free(struct core *c, struct core_session *s);
 struct sess_policy core_policy_of(const struct core_session *s);
+/* As hooks see it: the one that is being made, if there is one. */
+struct sess_policy core_policy_seen(const struct core *c, const struct core_session *s);
+bool core_in_garden(const struct core_session *s);
+
+/* core_hook.c: each does nothing when there is no such hook. */
+/* False: the login is dropped without an answer. */
+bool core_hook_pre_auth(struct core *c, struct msg_auth_req *m);
+/* What counts of a verdict. What hooks want to be done is waiting for core_hook_grant(). */
+bool core_hook_post_auth(struct core *c, struct core_session *s, bool allowed);
+/* The policy that a login is granted, as hooks want it; `pairs` of the Access-Accept, or NULL. */
+void core_hook_grant(struct core *c, struct core_session *s, const struct rad_avpairs *pairs,
+		     struct sess_policy *policy);
+/* A CoA-Request is carried out: `policy` goes through the hooks. */
+void core_hook_change(struct core *c, struct core_session *s, const struct rad_avpairs *pairs,
+		      struct sess_policy *policy);
+void core_hook_account(struct core *c, struct core_session *s, struct wbuf *w);
+/* *policy may be changed. */
+void core_hook_new(struct core *c, struct core_session *s, struct sess_policy *policy);
+void core_hook_kill(struct core *c, struct core_session *s);
 
 /* core_view.c */
 /* Walks that would resume at `s` go on behind it; call before it leaves a list. */
@@ -230,6 +269,8 @@ void aaa_request(struct core *c, struct core_session *s, const struct msg_auth_r
 void aaa_accept(struct core *c, struct core_session *s, struct rad_grant *g, nsec now);
 void aaa_refuse(struct core *c, struct core_session *s, const struct end_reason *why,
 		struct span reply_message);
+/* Ends the older sessions of its name, unless the configuration lets them be. */
+void aaa_end_duplicates(struct core *c, struct core_session *s, const char *text, nsec now);
 /* Addresses and routes go back. */
 void aaa_release(struct core *c, struct core_session *s, nsec now);
 
@@ -256,6 +297,10 @@ void acct_end_turn(struct core *c, nsec now);
 void acct_up(struct core *c, struct core_session *s, nsec now);
 void acct_gone(struct core *c, struct core_session *s, const struct msg_session_gone *m, nsec now);
 void acct_interim_due(struct core *c, struct core_session *s, nsec now);
+/* It enters the walled garden: Stop; or leaves it: Start, of an accounting session of its own. */
+void acct_garden(struct core *c, struct core_session *s, bool entered, nsec now);
+/* Since its Start. */
+struct sess_counters acct_counters(const struct core *c, const struct core_session *s);
 /* Acct-Interim-Interval of a session that is up was changed. */
 void acct_interval_changed(struct core *c, struct core_session *s, nsec now);
 

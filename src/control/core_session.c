@@ -170,6 +170,15 @@ void core_session_number(struct core *c, struct core_session *s)
 	s->has_id = hmap_insert(&c->sessions_by_id, &s->by_id, hash_u64(s->unique_id));
 }
 
+void core_session_renumber(struct core *c, struct core_session *s)
+{
+	if (s->has_id)
+		hmap_remove(&c->sessions_by_id, &s->by_id);
+	s->has_id = false;
+	s->unique_id = 0;
+	core_session_number(c, s);
+}
+
 /* The first eight digits are our number, all sixteen must be the same. */
 static bool number_of(struct span id, uint32_t *number)
 {
@@ -269,5 +278,7 @@ void core_session_free(struct core *c, struct core_session *s, nsec now)
 	core_tunnel_del_session(c, s->key.tid);
 	bstr_free(a, s->calling);
 	bstr_free(a, s->called);
+	if (s->release)
+		alloc_put(a, s->release, sizeof(*s->release));
 	alloc_put(a, s, sizeof(*s));
 }

@@ -19,7 +19,7 @@ static void counters_view(struct core *c, const struct core_session *s, nsec now
 		return;
 	const struct dp_counters *n = dp_slot_counters(c->env.tables, s->slot);
 
-	dp_counters_read(n, &out->counters);
+	out->counters = acct_counters(c, s);
 	nsec last = {atomic_load_explicit(&n->last_up_ns, memory_order_relaxed)};
 	out->idle_s = nsec_age_s(nsec_max(last, s->opened), now);
 }
@@ -60,7 +60,7 @@ static void session_view(struct core *c, const struct core_session *s, nsec now,
 	text_view(&out->calling, s->calling);
 	text_view(&out->called, s->called);
 	text_view(&out->lac_name, t ? t->host_name : NULL);
-	out->policy = core_policy_of(s);
+	out->policy = core_policy_seen(c, s);
 	counters_view(c, s, now, out);
 }
 
