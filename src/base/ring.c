@@ -76,22 +76,30 @@ bool ring_push(struct ring *r, const void *rec, uint32_t n, const void *extra, u
 	return true;
 }
 
-const void *ring_peek(struct ring *r, uint32_t *n)
+/* The record at *at, which may first be moved over a skip. */
+static const struct header *look(struct ring *r, uint32_t *at)
 {
-	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
-
-	if (tail == r->cached_head) {
+	if (*at == r->cached_head) {
 		/* Acquire: partner of the release in ring_push. */
 		r->cached_head = atomic_load_explicit(&r->head, memory_order_acquire);
-		if (tail == r->cached_head)
+		if (*at == r->cached_head)
 			return NULL;
 	}
-	if (header_at(r, tail)->n == SKIP) {
-		/* The record behind a skip was published with it. */
-		tail += r->cap - (tail & (r->cap - 1));
-		atomic_store_explicit(&r->tail, tail, memory_order_release);
-	}
-	const struct header *h = header_at(r, tail);
+	/* The record behind a skip was published with it. */
+	if (header_at(r, *at)->n == SKIP)
+		*at += r->cap - (*at & (r->cap - 1));
+	return header_at(r, *at);
+}
+
+const void *ring_peek(struct ring *r, uint32_t *n)
+{
+	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed), at = tail;
+	const struct header *h = look(r, &at);
+
+	if (!h)
+		return NULL;
+	if (at != tail)
+		ring_pop_to(r, at);
 	*n = h->n;
 	return h + 1;
 }
@@ -101,7 +109,46 @@ void ring_pop(struct ring *r)
 	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
 
 	LNS_ASSERT(tail != r->cached_head && header_at(r, tail)->n != SKIP);
-	tail += record_size(header_at(r, tail)->n);
-	/* Release: our reads of the record end before the producer writes there again. */
-	atomic_store_explicit(&r->tail, tail, memory_order_release);
+	ring_pop_to(r, tail + record_size(header_at(r, tail)->n));
+}
+
+uint32_t ring_first(const struct ring *r)
+{
+	return atomic_load_explicit(&r->tail, memory_order_relaxed);
+}
+
+const void *ring_scan(struct ring *r, uint32_t *at, uint32_t *n)
+{
+	const struct header *h = look(r, at);
+
+	if (!h)
+		return NULL;
+	*n = h->n;
+	*at += record_size(h->n);
+	return h + 1;
+}
+
+void ring_pop_to(struct ring *r, uint32_t at)
+{
+	/* Release: our reads of the records end before the producer writes there again. */
+	atomic_store_explicit(&r->tail, at, memory_order_release);
+}
+
+uint32_t ring_mark(const struct ring *r)
+{
+	return atomic_load_explicit(&r->head, memory_order_relaxed);
+}
+
+bool ring_passed(const struct ring *r, uint32_t mark)
+{
+	/* Acquire: what the consumer did with the records is done. */
+	uint32_t tail = atomic_load_explicit(&r->tail, memory_order_acquire);
+
+	return (int32_t)(tail - mark) >= 0;
+}
+
+bool ring_is_empty(const struct ring *r)
+{
+	return atomic_load_explicit(&r->head, memory_order_acquire) ==
+	       atomic_load_explicit(&r->tail, memory_order_acquire);
 }

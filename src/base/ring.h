@@ -28,4 +28,16 @@ bool ring_push(struct ring *r, const void *rec, uint32_t n, const void *extra, u
 const void *ring_peek(struct ring *r, uint32_t *n);
 void ring_pop(struct ring *r);
 
+/* Consumer, to look at several records before any is given back: *at starts as ring_first() and
+ * moves behind each record that ring_scan() returns; ring_pop_to() gives back all before it. */
+uint32_t ring_first(const struct ring *r);
+const void *ring_scan(struct ring *r, uint32_t *at, uint32_t *n);
+void ring_pop_to(struct ring *r, uint32_t at);
+
+/* Producer: the place behind the last record pushed, and whether all before a place was popped. */
+uint32_t ring_mark(const struct ring *r);
+bool ring_passed(const struct ring *r, uint32_t mark);
+/* Any thread; the answer may be old. */
+bool ring_is_empty(const struct ring *r);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/crypto.h"
 #include "base/panic.h"
+#include "control/conf_cpus.h"
 #include "control/lexer.h"
 #include "control/conf_radius.h"
 
@@ -204,6 +205,14 @@ static const char *check_steering(const char *v)
 	return one_of(v, names, "not auto, session or address");
 }
 
+static const char *check_cpus(const char *v)
+{
+	uint16_t cpus[CONF_CPUS_MAX];
+	unsigned n;
+
+	return conf_cpus_parse(v, cpus, &n) ? NULL : "not a list of up to 64 CPUs like 0-3,8";
+}
+
 static const char *check_io_backend(const char *v)
 {
 	static const char *const names[] = {"auto", "full", "nouso", "novnet", "plain", NULL};
@@ -242,6 +251,7 @@ static const struct {
 	{CONF_ID_guest_account, check_guests},
 	{CONF_ID_steering, check_steering},
 	{CONF_ID_io_backend, check_io_backend},
+	{CONF_ID_worker_cpus, check_cpus},
 	{CONF_ID_tundevicename, check_interface},
 	{CONF_ID_pppoe_if_to_bind, check_interface},
 	{CONF_ID_cluster_interface, check_interface},

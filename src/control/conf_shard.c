@@ -103,6 +103,7 @@ void conf_to_shard(const struct conf *c, unsigned n_workers, struct shard_conf *
 	out->dp.mss = c->mss_clamp ? (uint16_t)(out->dp.mru - TCP_HEADERS) : 0;
 	out->dp.no_spoof_check = c->disable_no_spoof;
 	out->dp.follow_peer = c->auth_tunnel_change_addr_src;
+	out->dp.busy_poll_us = (uint32_t)c->busy_poll;
 	out->dp.icmp_rate = share(c->icmp_rate, n_workers);
 	out->dp.icmp_source = c->tun_address;
 }

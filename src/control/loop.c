@@ -17,6 +17,7 @@
 #include "base/rcu.h"
 #include "control/bgp_io.h"
 #include "control/cli.h"
+#include "control/conf_cpus.h"
 #include "control/conf_files.h"
 #include "control/core.h"
 #include "control/dae_io.h"
@@ -590,12 +591,15 @@ static bool start_dataplane(struct loop *l)
 		.tun_mtu = shard.dp.mru,
 		.io_backend = c->io_backend,
 		.steering = c->steering,
+		.socket_bytes = c->socket_buffer * 1024u,
+		.tun_queue = c->tun_queue,
 		.shard = &shard,
 		.log = env_log,
 		.log_ctx = l,
 	};
 	for (unsigned i = 0; i < c->n_bind; i++)
 		start.locals[i] = (struct sock_addr){c->bind[i], (uint16_t)c->l2tp_port};
+	conf_cpus_parse(c->worker_cpus, start.cpus, &start.n_cpus); /* conf.c has checked it */
 	tun_addresses(c, &start);
 	l->dp = dp_start(&start);
 	if (!l->dp) {

@@ -94,6 +94,7 @@ static bool open_tun(struct dp *dp, const struct dp_start_conf *c, char *why, si
 		.n_queues = c->n_workers,
 		.features = io_backend_features(dp->backend),
 		.mtu = c->tun_mtu,
+		.queue_len = c->tun_queue,
 		.n_addrs = c->n_tun_addrs,
 		.addrs = c->tun_addrs,
 	};
@@ -120,6 +121,18 @@ static bool choose_backend(struct dp *dp, const struct dp_start_conf *c)
 		dp->backend++;
 	}
 	return true;
+}
+
+static enum dp_spread_mode spread_mode(const struct dp *dp)
+{
+	switch (dp->steering) {
+	case STEER_NONE:
+		return DP_SPREAD_NONE;
+	case STEER_SESSION:
+		return DP_SPREAD_SESSIONS;
+	default:
+		return DP_SPREAD_LOAD;
+	}
 }
 
 static bool open_queues(struct dp *dp)
@@ -164,6 +177,7 @@ static bool open_socket(struct dp *dp, const struct dp_start_conf *c, unsigned w
 		.counters = &w->counters,
 		.bind = local_addr(c, local),
 		.local = (uint8_t)local,
+		.buffer = c->socket_bytes,
 		.gro = dp->features.udp_offload && dp->steering != STEER_SESSION,
 		.gso = dp->features.udp_offload,
 	};
@@ -231,6 +245,7 @@ static bool make_workers(struct dp *dp, const struct dp_start_conf *c)
 		dp->workers[i].common = &dp->common;
 		dp->workers[i].self = i;
 		dp->workers[i].epoll_fd = -1;
+		dp->workers[i].cpu = c->n_cpus ? c->cpus[i % c->n_cpus] : -1;
 	}
 	dp->common.workers = dp->workers;
 	return make_taps(dp, c->n_workers);
@@ -241,22 +256,38 @@ static bool make_tables(struct dp *dp, const struct dp_start_conf *c)
 	dp->common.tables = dp_tables_new(c->alloc, c->n_workers);
 	dp->common.routes = dp_routes_new(c->alloc);
 	dp->common.mail = mail_new(c->alloc, c->n_workers);
-	return dp->common.tables && dp->common.routes && dp->common.mail &&
+	dp->common.lanes = lanes_new(c->alloc, c->n_workers);
+	return dp->common.tables && dp->common.routes && dp->common.mail && dp->common.lanes &&
 	       dp_set_conf(dp, c->shard) && make_workers(dp, c);
+}
+
+static void bind_to_cpu(const struct dp *dp, const struct worker *w)
+{
+	char what[64];
+
+	if (w->cpu < 0 || worker_bind(w))
+		return;
+	snprintf(what, sizeof(what), "cannot bind worker %u to CPU %d", w->self, w->cpu);
+	say(dp, LOG_WARN, what, strerror(errno));
 }
 
 static bool start_workers(struct dp *dp)
 {
-	for (unsigned i = 0; i < dp->common.n_workers; i++)
+	for (unsigned i = 0; i < dp->common.n_workers; i++) {
+		worker_spread_init(&dp->workers[i], spread_mode(dp));
 		if (!worker_init(&dp->workers[i])) {
 			say(dp, LOG_CRITICAL, "cannot set up a worker", strerror(errno));
 			return false;
 		}
-	for (; dp->running < dp->common.n_workers; dp->running++)
-		if (!worker_start(&dp->workers[dp->running])) {
+	}
+	for (; dp->running < dp->common.n_workers; dp->running++) {
+		struct worker *w = &dp->workers[dp->running];
+		if (!worker_start(w)) {
 			say(dp, LOG_CRITICAL, "cannot start a worker", strerror(errno));
 			return false;
 		}
+		bind_to_cpu(dp, w);
+	}
 	return true;
 }
 
@@ -306,6 +337,7 @@ void dp_stop(struct dp *dp)
 	for (unsigned i = 0; dp->workers && i < dp->common.n_workers; i++)
 		worker_fini(&dp->workers[i]);
 	tun_close(&dp->tun);
+	lanes_free(dp->common.lanes);
 	mail_free(dp->common.mail);
 	dp_routes_free(dp->common.routes);
 	dp_tables_free(dp->common.tables);

@@ -30,6 +30,10 @@ struct dp_start_conf {
 	struct ip_prefix tun_addrs[DP_TUN_ADDRS_MAX]; /* with their host bits, e.g. /32 */
 	const char *io_backend;			      /* auto, full, nouso, novnet, plain */
 	const char *steering;			      /* auto, session, address */
+	unsigned n_cpus;			      /* 0 = the scheduler chooses */
+	uint16_t cpus[LNS_WORKERS_MAX];		      /* worker i is bound to cpus[i % n_cpus] */
+	uint32_t socket_bytes;			      /* of each direction of each L2TP socket */
+	uint32_t tun_queue;			      /* packets */
 	const struct shard_conf *shard;		      /* copied */
 	/* Any thread: one line for the log. */
 	void (*log)(void *ctx, enum log_level level, uint16_t tid, uint16_t sid, const char *text);

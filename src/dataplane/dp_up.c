@@ -298,6 +298,31 @@ void dp_up(const struct dp_world *w, const struct dp_datagram *in, unsigned n,
 	run_end(w, &run);
 }
 
+static bool is_ip(const struct dp_up_result *r)
+{
+	struct span in = span_of(r->p, r->n);
+	uint16_t protocol = ppp_protocol(&in);
+
+	return protocol == PPP_IP4 || protocol == PPP_IP6;
+}
+
+void dp_up_shed(const struct dp_world *w, const struct dp_datagram *in, unsigned n,
+		struct dp_up_result *out)
+{
+	struct run run = {.counters = NULL};
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!decode(w, &in[i], &out[i]))
+			continue;
+		if (is_ip(&out[i]))
+			drop(w, &out[i], DROP_OVERLOAD);
+		else
+			session_frame(w, dp_session_find_rcu(w->tables, out[i].tid, out[i].sid),
+				      in[i].path, &out[i], &run);
+	}
+	run_end(w, &run);
+}
+
 void dp_up_frame(const struct dp_world *w, uint16_t tid, uint16_t sid, const struct l2tp_path *path,
 		 uint8_t *frame, size_t n, struct dp_up_result *out)
 {

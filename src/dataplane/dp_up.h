@@ -33,6 +33,10 @@ struct dp_up_result {
 /* n <= DP_BATCH. */
 void dp_up(const struct dp_world *w, const struct dp_datagram *in, unsigned n,
 	   struct dp_up_result *out);
+/* The same when there is too much: what carries IP is dropped without a look at its session, the
+ * rest is treated as ever. */
+void dp_up_shed(const struct dp_world *w, const struct dp_datagram *in, unsigned n,
+		struct dp_up_result *out);
 /* The same for a frame that another worker handed over (DP_UP_FRAME there). */
 void dp_up_frame(const struct dp_world *w, uint16_t tid, uint16_t sid, const struct l2tp_path *path,
 		 uint8_t *frame, size_t n, struct dp_up_result *out);

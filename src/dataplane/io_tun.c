@@ -134,6 +134,10 @@ unsigned io_tun_read(struct io_tun *t)
 		if (good)
 			used += (ROOM + t->packets[n++].n + ROOM - 1) / ROOM * ROOM;
 	}
+	if (n) {
+		counter_add(t->counters, C_TUN_RX_BATCHES, 1);
+		counter_add(t->counters, C_TUN_RX_PACKETS, n);
+	}
 	return n;
 }
 
@@ -174,6 +178,8 @@ void io_tun_write_merged(struct io_tun *t, const struct dp_merged *m)
 		iov[n++] = (struct iovec){(void *)(uintptr_t)m->payload[i].p, m->payload[i].n};
 	if (writev(t->fd, iov, (int)n) < 0)
 		counter_drop(t->counters, DROP_TUN_SEND, m->packets);
+	else
+		counter_add(t->counters, C_TUN_TX_PACKETS, 1);
 }
 
 void io_tun_write(struct io_tun *t, struct span packet)

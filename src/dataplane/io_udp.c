@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <linux/udp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -10,7 +11,6 @@
 #include "base/wbuf.h"
 
 enum {
-	SOCKET_BUFFER = 4 << 20,
 	RX_MESSAGES_GRO = 16,
 	RX_BYTES_GRO = 65536,
 	RX_MESSAGES_PLAIN = 64,
@@ -77,12 +77,12 @@ static bool set_int(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
 }
 
-static void set_buffers(int fd)
+static void set_buffers(int fd, int bytes)
 {
-	if (!set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER))
-		set_int(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
-	if (!set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BUFFER))
-		set_int(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
+	if (!set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes))
+		set_int(fd, SOL_SOCKET, SO_RCVBUF, bytes);
+	if (!set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, bytes))
+		set_int(fd, SOL_SOCKET, SO_SNDBUF, bytes);
 }
 
 static struct sockaddr_in sockaddr_of(const struct sock_addr *a)
@@ -97,7 +97,7 @@ static bool set_up(struct io_udp *u)
 {
 	struct sockaddr_in sa = sockaddr_of(&u->conf.bind);
 
-	set_buffers(u->fd);
+	set_buffers(u->fd, (int)u->conf.buffer);
 	/* The outer path may be narrower than ours: routers shall fragment, not drop. */
 	set_int(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
 	set_int(u->fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
@@ -252,10 +252,21 @@ unsigned io_udp_read(struct io_udp *u)
 		bytes += u->rx.msgs[i].msg_len;
 	}
 	if (got > 0) {
+		counter_add(u->conf.counters, C_L2TP_RX_BATCHES, 1);
 		counter_add(u->conf.counters, C_L2TP_RX_PACKETS, n);
 		counter_add(u->conf.counters, C_L2TP_RX_BYTES, bytes);
 	}
 	return n;
+}
+
+unsigned io_udp_fill(const struct io_udp *u)
+{
+	uint32_t info[SK_MEMINFO_VARS];
+	socklen_t n = sizeof(info);
+
+	if (getsockopt(u->fd, SOL_SOCKET, SO_MEMINFO, info, &n) < 0 || !info[SK_MEMINFO_RCVBUF])
+		return 0;
+	return (unsigned)((uint64_t)info[SK_MEMINFO_RMEM_ALLOC] * 100 / info[SK_MEMINFO_RCVBUF]);
 }
 
 struct dp_datagram *io_udp_datagrams(struct io_udp *u)

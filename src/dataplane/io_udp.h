@@ -17,7 +17,8 @@ struct io_udp_conf {
 	const struct alloc *alloc;
 	struct counters *counters; /* of the worker */
 	struct sock_addr bind;
-	uint8_t local; /* its index, for l2tp_path.local */
+	uint32_t buffer; /* bytes, of each direction */
+	uint8_t local;	 /* its index, for l2tp_path.local */
 	bool gro, gso;
 };
 
@@ -32,6 +33,8 @@ int io_udp_fd(const struct io_udp *u);
 /* Takes what has arrived, at most one batch of system buffers. Returns the number of datagrams;
  * 0 = nothing there. They stay until the next call. */
 unsigned io_udp_read(struct io_udp *u);
+/* How full the kernel's receive buffer is, in percent; asks the kernel. */
+unsigned io_udp_fill(const struct io_udp *u);
 struct dp_datagram *io_udp_datagrams(struct io_udp *u);
 
 /* Queues one datagram made of two parts, copied. */

@@ -13,6 +13,7 @@ struct dp_conf {
 	uint16_t mss;		    /* TCP MSS clamp; 0 = off */
 	bool no_spoof_check;	    /* disable_no_spoof */
 	bool follow_peer;	    /* accept data of a tunnel from another address */
+	uint32_t busy_poll_us;	    /* polls so long before it sleeps; 0 = sleeps at once */
 	uint32_t icmp_rate;	    /* ICMP errors per second and worker; 0 = none unreachable */
 	struct ip_addr icmp_source; /* source of ICMP errors; tun address */
 };

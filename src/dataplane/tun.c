@@ -72,7 +72,7 @@ static bool set_link(const struct tun *t, const struct tun_conf *c, int s)
 	memcpy(ifr.ifr_name, t->name, sizeof(ifr.ifr_name));
 	if (ioctl(s, SIOCSIFMTU, &ifr) < 0)
 		return false;
-	ifr.ifr_qlen = TUN_QUEUE_LEN;
+	ifr.ifr_qlen = (int)c->queue_len;
 	if (ioctl(s, SIOCSIFTXQLEN, &ifr) < 0)
 		return false;
 	if (ioctl(s, SIOCGIFFLAGS, &ifr) < 0)

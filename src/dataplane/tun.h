@@ -11,13 +11,14 @@
 #include "base/facts.h"
 #include "dataplane/io_backend.h"
 
-enum { TUN_NAME_MAX = 16, TUN_QUEUE_LEN = 4096 };
+enum { TUN_NAME_MAX = 16 };
 
 struct tun_conf {
 	const char *name; /* "" = the kernel chooses */
 	unsigned n_queues;
 	struct io_features features; /* wanted */
 	uint16_t mtu;
+	uint32_t queue_len; /* packets that wait for us, of each queue */
 	unsigned n_addrs;
 	const struct ip_prefix *addrs; /* host bits kept */
 };

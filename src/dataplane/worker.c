@@ -87,15 +87,30 @@ static void flush(struct worker *w)
 	mail_flush(w->common->mail, w->self);
 }
 
+/* A turn that did something lasted until the next one began: it is not followed by a sleep. */
+static void turn_begin(struct worker *w)
+{
+	nsec now = clock_now();
+
+	if (w->worked) {
+		uint64_t ns = atomic_load_explicit(&w->busy_ns, memory_order_relaxed);
+		ns += (uint64_t)nsec_sub(now, w->now);
+		atomic_store_explicit(&w->busy_ns, ns, memory_order_relaxed);
+		w->worked_last = now;
+	}
+	w->now = now;
+	w->world.now = now;
+}
+
 /* Handles what came and what is due; *next: when to be called again at the latest. */
 static bool turn(struct worker *w, const struct epoll_event *events, int n, nsec *next)
 {
 	bool any;
 
-	w->now = clock_now();
-	w->world.now = w->now;
+	turn_begin(w);
 	take_conf(w);
 	any = worker_receive_mail(w);
+	any |= worker_receive_lanes(w);
 	if (mail_waiting(w->common->mail, w->self) < MAIL_PRESSURE)
 		any |= receive(w, events, n);
 	else
@@ -106,6 +121,8 @@ static bool turn(struct worker *w, const struct epoll_event *events, int n, nsec
 	flush(w);
 	report(w);
 	count_tun_drops(w);
+	worker_balance(w);
+	w->worked = any;
 	return any;
 }
 
@@ -128,6 +145,13 @@ static int wait_ms(const struct worker *w, nsec next)
 	return (int)ms;
 }
 
+/* For a while after the last packet a worker does not sleep, if it was told so. */
+static bool is_polling(const struct worker *w)
+{
+	return w->world.conf->busy_poll_us &&
+	       nsec_sub(w->now, w->worked_last) < NSEC_US(w->world.conf->busy_poll_us);
+}
+
 static int poll_now(struct worker *w, struct epoll_event *events)
 {
 	rcu_quiescent();
@@ -139,6 +163,10 @@ static int wait_for_work(struct worker *w, struct epoll_event *events, int ms)
 {
 	if (!mail_sleep(w->common->mail, w->self))
 		return poll_now(w, events);
+	if (!lanes_are_empty(w->common->lanes, w->self)) {
+		mail_awake(w->common->mail, w->self);
+		return poll_now(w, events);
+	}
 	rcu_offline();
 	int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, ms);
 	rcu_online();
@@ -156,7 +184,7 @@ static void *run(void *arg)
 	rcu_thread_start();
 	while (!atomic_load_explicit(&w->common->stopping, memory_order_acquire)) {
 		bool any = turn(w, events, n, &next);
-		int ms = any ? 0 : wait_ms(w, next);
+		int ms = any || is_polling(w) ? 0 : wait_ms(w, next);
 		n = ms == 0 ? poll_now(w, events) : wait_for_work(w, events, ms);
 	}
 	flush(w);
@@ -237,6 +265,16 @@ bool worker_start(struct worker *w)
 	snprintf(name, sizeof(name), "worker%u", w->self);
 	pthread_setname_np(w->thread, name);
 	return true;
+}
+
+bool worker_bind(const struct worker *w)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((unsigned)w->cpu, &set);
+	errno = pthread_setaffinity_np(w->thread, sizeof(set), &set);
+	return errno == 0;
 }
 
 void worker_join(struct worker *w)

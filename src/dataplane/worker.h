@@ -11,12 +11,14 @@
 #include "dataplane/dp.h"
 #include "dataplane/dp_down.h"
 #include "dataplane/dp_merge.h"
+#include "dataplane/dp_spread.h"
 #include "dataplane/dp_up.h"
 #include "dataplane/io_tun.h"
 #include "dataplane/io_udp.h"
 #include "dataplane/session_shard.h"
 #include "dataplane/tun.h"
 #include "dataplane/tunnel_shard.h"
+#include "dataplane/worker_lane.h"
 #include "dataplane/worker_mail.h"
 
 /* A published configuration and the number that workers report when they use it. */
@@ -33,6 +35,7 @@ struct worker_common {
 	struct dp_tables *tables;
 	struct dp_routes *routes;
 	struct mail *mail;
+	struct lanes *lanes;
 	_Atomic(struct worker_conf *) conf;
 	_Atomic bool stopping;
 	struct worker *workers;
@@ -47,11 +50,13 @@ struct worker {
 	_Atomic uint32_t n_tunnels;
 	_Atomic bool busy; /* control messages wait for their acknowledgement */
 	_Atomic uint64_t conf_number;
+	_Atomic uint64_t busy_ns; /* time spent in turns that had something to do */
 	struct counters counters;
 
 	struct worker_common *common;
 	unsigned self;
 	pthread_t thread;
+	int cpu; /* bound to it; -1: to none */
 	int epoll_fd;
 	struct io_udp *udp[DP_LOCALS_MAX];
 	struct io_tun *tun;
@@ -59,13 +64,20 @@ struct worker {
 	struct session_shard *sessions;
 	struct shard_env env;
 	nsec now;
-	nsec count_next; /* worker 0 counts the device's drops for all */
+	bool worked;	  /* the last turn had something to do */
+	nsec worked_last; /* until when */
+	nsec count_next;  /* worker 0 counts the device's drops for all */
 	uint64_t tun_dropped;
 	const struct worker_conf *conf; /* in use by the shards */
 	struct dp_world world;
 	struct dp_down down;
 	struct dp_up_result up[DP_BATCH];
 	struct dp_merge merge;
+	struct dp_spread spread;
+	uint32_t flushes;   /* of merge */
+	uint64_t handed_to; /* workers who got packets since the last flush */
+	nsec balanced;
+	uint64_t busy_seen[LNS_WORKERS_MAX];
 	struct dp_tap tap;
 };
 
@@ -74,6 +86,8 @@ bool worker_init(struct worker *w);
 void worker_fini(struct worker *w);
 bool worker_start(struct worker *w);
 void worker_join(struct worker *w);
+/* To its CPU. False: no such one, or not ours (errno). */
+bool worker_bind(const struct worker *w);
 
 /* worker_env.c: the world as the shards of this worker see it. */
 void worker_env_init(struct worker *w);
@@ -84,5 +98,13 @@ void worker_rx_init(struct worker *w, struct io_features features);
 bool worker_receive(struct worker *w, struct io_udp *u);
 bool worker_receive_tun(struct worker *w);
 bool worker_receive_mail(struct worker *w);
+
+/* worker_spread.c: inner packets between workers. worker_forward() is for a packet that is to leave
+ * by the TUN device, here or elsewhere; its bytes stay until worker_forward_flush(). */
+void worker_spread_init(struct worker *w, enum dp_spread_mode mode);
+void worker_forward(struct worker *w, const struct dp_up_result *r);
+void worker_forward_flush(struct worker *w);
+bool worker_receive_lanes(struct worker *w);
+void worker_balance(struct worker *w);
 
 #endif

@@ -205,8 +205,7 @@ static void retry(struct mail *m, unsigned from, unsigned to)
 	}
 }
 
-/* After a message was put into the party's ring: most are awake and see it by themselves. */
-static void wake(struct mail *m, unsigned party)
+void mail_wake(struct mail *m, unsigned party)
 {
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_exchange_explicit(&m->parties[party].sleeping, false, memory_order_relaxed))
@@ -224,7 +223,7 @@ uint32_t mail_flush(struct mail *m, unsigned from)
 			continue;
 		p->out[to].fresh = false;
 		if (to != from)
-			wake(m, to);
+			mail_wake(m, to);
 	}
 	return p->n_waiting;
 }
@@ -270,12 +269,9 @@ struct msg *mail_next(struct mail *m, unsigned to, unsigned *from)
 
 bool mail_is_empty(const struct mail *m, unsigned to)
 {
-	for (unsigned f = 0; f < m->n; f++) {
-		const struct ring *r = ring_of(m, f, to);
-		if (atomic_load_explicit(&r->head, memory_order_acquire) !=
-		    atomic_load_explicit(&r->tail, memory_order_acquire))
+	for (unsigned f = 0; f < m->n; f++)
+		if (!ring_is_empty(ring_of(m, f, to)))
 			return false;
-	}
 	return true;
 }
 
@@ -287,7 +283,7 @@ int mail_fd(const struct mail *m, unsigned party)
 }
 
 /* The store of `sleeping` and the look into the rings must not change places, nor a sender's store
- * of head and its look at `sleeping` (wake): hence the two full fences. */
+ * of head and its look at `sleeping` (mail_wake): hence the two full fences. */
 bool mail_sleep(struct mail *m, unsigned party)
 {
 	struct party *p = &m->parties[party];

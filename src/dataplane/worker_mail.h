@@ -42,6 +42,9 @@ int mail_fd(const struct mail *m, unsigned party);
 /* Before a blocking wait: true = sleep, false = a message is there already. */
 bool mail_sleep(struct mail *m, unsigned party);
 void mail_awake(struct mail *m, unsigned party);
+/* Any thread, after something was put where the party looks when it is awake: wakes it if it
+ * sleeps. Most are awake and see it by themselves. */
+void mail_wake(struct mail *m, unsigned party);
 /* Any thread: wakes the party although there is no message for it. */
 void mail_kick(struct mail *m, unsigned party);
 

@@ -5,9 +5,14 @@
 #include "dataplane/worker.h"
 
 enum {
-	ROUNDS_MAX = 4,	   /* batches taken from one socket or queue in one turn */
-	EARLY_MAX = 64,	   /* frames of unknown sessions looked at in one batch */
-	LETTERS_MAX = 2048 /* messages taken in one turn */
+	ROUNDS_MAX = 4,	    /* batches taken from one socket or queue in one turn */
+	EARLY_MAX = 64,	    /* frames of unknown sessions looked at in one batch */
+	LETTERS_MAX = 2048, /* messages taken in one turn */
+	/* The receive buffer that is so full, in percent, is emptied until it is so empty. */
+	MANY = 64, /* datagrams in one read; with fewer nothing can be full */
+	FILL_HIGH = 50,
+	FILL_LOW = 10,
+	SHED_READS = 256,
 };
 
 /* ---- handing over to the owner --------------------------------------------------------------- */
@@ -84,11 +89,13 @@ static void take_early(struct worker *w, const struct l2tp_path *path, const str
 
 /* ---- from the LAC ---------------------------------------------------------------------------- */
 
-static void take_batch(struct worker *w, const struct dp_datagram *in, unsigned n)
+static void take_batch(struct worker *w, const struct dp_datagram *in, unsigned n,
+		       void (*up)(const struct dp_world *w, const struct dp_datagram *in,
+				  unsigned n, struct dp_up_result *out))
 {
 	unsigned early = EARLY_MAX;
 
-	dp_up(&w->world, in, n, w->up);
+	up(&w->world, in, n, w->up);
 	for (unsigned i = 0; i < n; i++)
 		if (w->up[i].verdict == DP_UP_CONTROL)
 			take_control(w, in[i].path, &w->up[i]);
@@ -98,7 +105,7 @@ static void take_batch(struct worker *w, const struct dp_datagram *in, unsigned 
 			take_early(w, in[i].path, &w->up[i], &early);
 	for (unsigned i = 0; i < n; i++)
 		if (w->up[i].verdict == DP_UP_FORWARD)
-			dp_merge_add(&w->merge, span_of(w->up[i].p, w->up[i].n));
+			worker_forward(w, &w->up[i]);
 }
 
 static void write_merged(void *ctx, const struct dp_merged *m)
@@ -120,19 +127,41 @@ void worker_rx_init(struct worker *w, struct io_features features)
 	dp_merge_init(&w->merge, &env);
 }
 
+static void take_all(struct worker *w, struct io_udp *u, unsigned n, bool shed)
+{
+	const struct dp_datagram *in = io_udp_datagrams(u);
+
+	for (unsigned done = 0; done < n; done += DP_BATCH)
+		take_batch(w, in + done, n - done < DP_BATCH ? n - done : DP_BATCH,
+			   shed ? dp_up_shed : dp_up);
+	worker_forward_flush(w);
+}
+
+/* More comes than can be forwarded. Before the kernel drops what comes next, control among it, the
+ * buffer is emptied: control is served and data is given up, which costs a tenth of forwarding. */
+static void shed(struct worker *w, struct io_udp *u)
+{
+	unsigned n;
+
+	for (unsigned reads = 0; reads < SHED_READS && (n = io_udp_read(u)); reads++) {
+		take_all(w, u, n, true);
+		if (reads % 4 == 3 && io_udp_fill(u) <= FILL_LOW)
+			break;
+	}
+}
+
 bool worker_receive(struct worker *w, struct io_udp *u)
 {
 	bool any = false;
 
 	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
 		unsigned n = io_udp_read(u);
-		const struct dp_datagram *in = io_udp_datagrams(u);
 		if (n == 0)
 			break;
 		any = true;
-		for (unsigned done = 0; done < n; done += DP_BATCH)
-			take_batch(w, in + done, n - done < DP_BATCH ? n - done : DP_BATCH);
-		dp_merge_flush(&w->merge);
+		take_all(w, u, n, false);
+		if (n >= MANY && io_udp_fill(u) >= FILL_HIGH)
+			shed(w, u);
 	}
 	return any;
 }
