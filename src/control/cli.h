@@ -13,6 +13,7 @@
 #include "control/ippool.h"
 #include "control/rates.h"
 #include "control/request.h"
+#include "dataplane/worker_view.h"
 
 /* What `show version` tells. */
 struct cli_about {
@@ -36,6 +37,8 @@ struct cli_env {
 	const struct ippool *(*pool)(void *ctx);
 	const struct rates_view *(*rates)(void *ctx);
 	void (*about)(void *ctx, struct cli_about *out);
+	/* Fills up to LNS_WORKERS_MAX of them; returns how many there are. */
+	unsigned (*workers)(void *ctx, struct worker_view *out);
 	struct bgp_speaker *(*bgp)(void *ctx); /* NULL: the commands about BGP do not exist */
 	/* Makes it the configuration in use; all of it is the callee's from here on. */
 	void (*apply)(void *ctx, struct conf_bundle *b, nsec now);

@@ -316,4 +316,5 @@ void cli_cmd_register(struct cli_conn *conn)
 	cli_bgp_register(conn);
 	cli_watch_register(conn);
 	cli_ping_register(conn);
+	cli_workers_register(conn);
 }

@@ -521,6 +521,15 @@ static void cli_about(void *ctx, struct cli_about *out)
 				  .steering = dp_steering_name(l->dp)};
 }
 
+static unsigned cli_workers(void *ctx, struct worker_view *out)
+{
+	struct loop *l = ctx;
+
+	for (unsigned i = 0; i < dp_n_workers(l->dp); i++)
+		out[i] = *dp_worker_view(l->dp, i);
+	return dp_n_workers(l->dp);
+}
+
 static struct bgp_speaker *cli_bgp(void *ctx)
 {
 	return bgp_io_speaker(((struct loop *)ctx)->bgp);
@@ -546,6 +555,7 @@ static void start_cli(struct loop *l)
 		.pool = cli_pool,
 		.rates = cli_rates,
 		.about = cli_about,
+		.workers = cli_workers,
 		.bgp = cli_bgp,
 		.apply = cli_apply,
 		.shutdown = cli_shutdown,

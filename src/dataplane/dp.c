@@ -28,8 +28,10 @@ struct dp {
 	struct io_features features;
 	enum steering steering;
 	uint64_t conf_number;
-	unsigned running;      /* threads */
-	bool draining;	       /* control is awake and takes messages */
+	unsigned running; /* threads */
+	bool draining;	  /* control is awake and takes messages */
+	nsec metered;
+	struct worker_meter meters[LNS_WORKERS_MAX];
 	struct counters waits; /* of control's sending side; not shown */
 };
 
@@ -382,8 +384,32 @@ const struct msg *dp_control_next(struct dp *dp, unsigned *worker)
 	return NULL;
 }
 
+static void meter(struct dp *dp, nsec now)
+{
+	if (nsec_sub(now, dp->metered) < NSEC_S(1))
+		return;
+	dp->metered = now;
+	for (unsigned i = 0; i < dp->common.n_workers; i++) {
+		const struct worker *w = &dp->workers[i];
+		struct worker_meter *m = &dp->meters[i];
+		worker_meter_sample(m, &w->counters,
+				    atomic_load_explicit(&w->busy_ns, memory_order_relaxed), now);
+		m->view.number = i;
+		m->view.cpu = w->cpu;
+		m->view.sessions = atomic_load_explicit(&w->n_sessions, memory_order_relaxed);
+		m->view.tunnels = atomic_load_explicit(&w->n_tunnels, memory_order_relaxed);
+	}
+}
+
+const struct worker_view *dp_worker_view(const struct dp *dp, unsigned w)
+{
+	LNS_ASSERT(w < dp->common.n_workers);
+	return &dp->meters[w].view;
+}
+
 nsec dp_turn(struct dp *dp, nsec now)
 {
+	meter(dp, now);
 	struct worker_conf *c = rcu_get(&dp->common.conf);
 
 	if (c->older && all_use(dp, c->number)) {

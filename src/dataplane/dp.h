@@ -14,6 +14,7 @@
 #include "dataplane/dp_table.h"
 #include "dataplane/dp_tap.h"
 #include "dataplane/shard_conf.h"
+#include "dataplane/worker_view.h"
 
 enum { DP_LOCALS_MAX = 4, DP_TUN_ADDRS_MAX = 8, DP_L2TP_PORT = 1701 };
 
@@ -68,6 +69,8 @@ struct dp_tap *dp_tap_of(struct dp *dp, unsigned w);
 /* Counters of worker w; any thread may read them. */
 const struct counters *dp_counters(const struct dp *dp, unsigned w);
 unsigned dp_n_workers(const struct dp *dp);
+/* Of the last full second. */
+const struct worker_view *dp_worker_view(const struct dp *dp, unsigned w);
 /* True while control messages wait for the peers' acknowledgements, or messages for control or
  * workers wait in rings. */
 bool dp_busy(struct dp *dp);

@@ -207,6 +207,14 @@ static const struct rates_view *get_rates(void *ctx)
 	return &rates;
 }
 
+static unsigned workers(void *ctx, struct worker_view *out)
+{
+	(void)ctx;
+	out[0] = (struct worker_view){.cpu = -1, .load = 123, .up_rate = 4567};
+	out[1] = (struct worker_view){.number = 1, .cpu = 3, .taken_over = 99};
+	return 2;
+}
+
 static void about(void *ctx, struct cli_about *out)
 {
 	(void)ctx;
@@ -314,6 +322,7 @@ static void start(const char *const *user_lines, unsigned idle_s)
 			      .pool = get_pool,
 			      .rates = get_rates,
 			      .about = about,
+			      .workers = workers,
 			      .apply = apply,
 			      .conf_path = conf_path,
 			      .alloc = &memory.alloc,
@@ -754,25 +763,31 @@ static size_t size_of(const char *command, const char *list)
 	return n;
 }
 
+static void the_load_of_each_worker_is_shown(void **state)
+{
+	(void)state;
+	start(NULL, 600);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	assert_shows(run("show workers"), "     0  any    12.3%");
+	assert_shows(run("show workers"), "     1    3     0.0%");
+	assert_shows(run("show workers json"), "\"taken_over\":99");
+	close(terminal.fd);
+	stop();
+}
+
 static void every_display_can_be_json(void **state)
 {
 	(void)state;
 	static const char *const commands[] = {
-		"show version json",
-		"uptime json",
-		"show counters json",
-		"show pool json",
-		"show pool all json",
-		"write terminal json",
-		"show access-list json",
-		"show histogram idle json",
-		"show histogram open json",
-		"show plugins json",
-		"show radius json",
-		"show users user3 json",
-		"show session 9/5 json",
-		"show tunnels 9 json",
-		"show session user nobody json",
+		"show version json",	    "uptime json",
+		"show workers json",	    "show counters json",
+		"show pool json",	    "show pool all json",
+		"write terminal json",	    "show access-list json",
+		"show histogram idle json", "show histogram open json",
+		"show plugins json",	    "show radius json",
+		"show users user3 json",    "show session 9/5 json",
+		"show tunnels 9 json",	    "show session user nobody json",
 		"show tunnels all json",
 	};
 	start(NULL, 600);
@@ -1079,6 +1094,7 @@ int main(void)
 		cmocka_unit_test(listings_are_whole),
 		cmocka_unit_test(an_id_finds_all_sessions_that_have_it),
 		cmocka_unit_test(only_the_privileged_change_things),
+		cmocka_unit_test(the_load_of_each_worker_is_shown),
 		cmocka_unit_test(every_display_can_be_json),
 		cmocka_unit_test(sessions_can_be_filtered),
 		cmocka_unit_test(other_displays_answer),
