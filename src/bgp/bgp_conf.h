@@ -9,6 +9,7 @@
 
 enum {
 	BGP_PEERS_MAX = 64,
+	BGP_NETWORKS_MAX = 64,
 	BGP_NAME_MAX = 254,    /* with the NUL */
 	BGP_PASSWORD_MAX = 81, /* TCP_MD5SIG_MAXKEYLEN and the NUL */
 	BGP_KEEPALIVE_S = 60,
@@ -49,6 +50,9 @@ struct bgp_peer_conf {
 struct bgp_conf {
 	uint32_t as; /* 0: no BGP */
 	struct ip_addr router_id;
+	bool aggregate; /* what lies within an announced network is not announced itself */
+	unsigned n_networks;
+	struct ip_prefix networks[BGP_NETWORKS_MAX]; /* announced besides the pool's */
 	unsigned n_peers;
 	struct bgp_peer_conf peers[BGP_PEERS_MAX];
 };

@@ -1,4 +1,4 @@
-#include "bgp/bgp_fsm.h"
+#include "bgp/bgp_fsm_priv.h"
 
 #include <stdio.h>
 
@@ -6,22 +6,13 @@
 
 enum {
 	RX_BYTES = BGP_EXTENDED_MAX,
-	TX_BYTES = 512 * 1024,
-	TX_RESERVE = 8 * 1024, /* for what is no UPDATE */
-	SCRATCH = BGP_EXTENDED_MAX,
 	OPEN_HOLD_S = 240, /* RFC 4271 section 8.2.2: while no hold time is negotiated */
 	BACKOFF_FIRST_S = 2,
 	BACKOFF_MAX_S = 120,
-	LASTED_S = 60,	   /* a session this long was a good one */
-	STALL_MIN_S = 480, /* RFC 9687: send hold timer */
+	LASTED_S = 60, /* a session this long was a good one */
+	LATE_COLLISION_S = 5,
+	ACCEPT_BURST_S = 5, /* a neighbour may come so often at once, then once a second */
 	LOG_TEXT = 400,
-};
-
-/* Most of a family's kind of UPDATE, while it is collected. */
-struct batch {
-	struct wbuf prefixes;
-	size_t room; /* bytes of prefixes that one message takes */
-	uint8_t bytes[SCRATCH];
 };
 
 static void say(struct bgp_peer *p, enum log_level level, const char *format, ...)
@@ -46,14 +37,14 @@ const char *bgp_state_name(enum bgp_state s)
 	return names[s];
 }
 
-static bool internal(const struct bgp_peer *p)
+bool bgp_peer_is_internal(const struct bgp_peer *p)
 {
 	return p->conf.session.remote_as == 0 || p->conf.session.remote_as == p->as;
 }
 
 static uint32_t remote_as(const struct bgp_peer *p)
 {
-	return internal(p) ? p->as : p->conf.session.remote_as;
+	return bgp_peer_is_internal(p) ? p->as : p->conf.session.remote_as;
 }
 
 /* RFC 4271 section 10: three quarters of it to all of it. */
@@ -72,43 +63,15 @@ static int64_t backoff(const struct bgp_peer *p)
 
 /* ---- one connection -------------------------------------------------------------------------- */
 
-static bool tx_room(struct bgp_conn *c, size_t n)
-{
-	if (c->tx_start > 0 && TX_BYTES - c->tx_start - c->tx_n < n) {
-		memmove(c->tx, c->tx + c->tx_start, c->tx_n);
-		c->tx_start = 0;
-	}
-	return TX_BYTES - c->tx_start - c->tx_n >= n;
-}
-
-static struct wbuf tx_tail(struct bgp_conn *c)
-{
-	size_t used = c->tx_start + c->tx_n;
-	return wbuf_of(c->tx + used, TX_BYTES - used);
-}
-
-/* What was written behind the tail counts now. The send hold timer runs while bytes wait. */
-static void tx_commit(struct bgp_peer *p, struct bgp_conn *c, const struct wbuf *w,
-		      enum bgp_type type, nsec now)
-{
-	LNS_ASSERT(!w->bad);
-	if (c->tx_n == 0) {
-		int64_t s = 2 * (int64_t)p->hold_s;
-		c->stall_at = nsec_add(now, NSEC_S(s > STALL_MIN_S ? s : STALL_MIN_S));
-	}
-	c->tx_n += w->n;
-	p->stats.tx[type]++;
-}
-
 static bool conn_begin(struct bgp_peer *p, struct bgp_conn *c, const struct ip_addr *local)
 {
 	const struct alloc *a = p->env->alloc;
 
 	c->rx = alloc_get(a, RX_BYTES);
-	c->tx = alloc_get(a, TX_BYTES);
+	c->tx = alloc_get(a, BGP_TX_BYTES);
 	if (!c->rx || !c->tx) {
 		alloc_put(a, c->rx, RX_BYTES);
-		alloc_put(a, c->tx, TX_BYTES);
+		alloc_put(a, c->tx, BGP_TX_BYTES);
 		c->rx = c->tx = NULL;
 		return false;
 	}
@@ -120,7 +83,7 @@ static bool conn_begin(struct bgp_peer *p, struct bgp_conn *c, const struct ip_a
 static void conn_forget(struct bgp_peer *p, struct bgp_conn *c)
 {
 	alloc_put(p->env->alloc, c->rx, RX_BYTES);
-	alloc_put(p->env->alloc, c->tx, TX_BYTES);
+	alloc_put(p->env->alloc, c->tx, BGP_TX_BYTES);
 	*c = (struct bgp_conn){.state = BGP_STATE_IDLE,
 			       .hold_at = NSEC_NEVER,
 			       .keepalive_at = NSEC_NEVER,
@@ -142,6 +105,8 @@ static void session_down(struct bgp_peer *p, nsec now)
 	say(p, LOG_WARN, "session down");
 	p->up = BGP_SIDES;
 	p->hold_s = p->keepalive_s = 0;
+	p->plain_open = false; /* it may have learned meanwhile */
+	counter_add(p->env->counters, C_BGP_SESSIONS_ENDED, 1);
 	bgp_rib_reader_off(p->rib, &p->reader);
 	if (lasted)
 		p->failures = 0;
@@ -167,6 +132,7 @@ static void remember_error(struct bgp_peer *p, const struct bgp_error *e, bool s
 
 	p->last_error = *e;
 	p->last_error_sent = sent;
+	counter_add(p->env->counters, sent ? C_BGP_ERRORS_SENT : C_BGP_ERRORS_RECEIVED, 1);
 	bgp_notification_text(e, text);
 	say(p, LOG_WARN, "NOTIFICATION %s %u/%u: %s%s%s", sent ? "sent" : "received", e->code,
 	    e->subcode, bgp_error_text(e->code, e->subcode), text[0] ? ": " : "", text);
@@ -179,10 +145,10 @@ static void drop(struct bgp_peer *p, enum bgp_side side, const struct bgp_error 
 
 	if (c->state == BGP_STATE_IDLE)
 		return;
-	if (e && c->state > BGP_STATE_ACTIVE && tx_room(c, BGP_MESSAGE_MAX)) {
-		struct wbuf w = tx_tail(c);
+	if (e && c->state > BGP_STATE_ACTIVE && bgp_conn_room(c, BGP_MESSAGE_MAX)) {
+		struct wbuf w = bgp_conn_tail(c);
 		bgp_notification_encode(&w, e);
-		tx_commit(p, c, &w, BGP_NOTIFICATION, now);
+		bgp_conn_commit(p, c, &w, BGP_NOTIFICATION, now);
 		remember_error(p, e, true);
 	}
 	p->env->close(p->env->ctx, p, side);
@@ -216,21 +182,22 @@ static void send_open(struct bgp_peer *p, enum bgp_side side, nsec now)
 		.restart_s = s->restart_s,
 		.kept = {restarting, restarting},
 	};
-	struct wbuf w = tx_tail(c);
+	struct wbuf w = bgp_conn_tail(c);
 
-	bgp_open_encode(&w, &open, p->plain_open);
-	tx_commit(p, c, &w, BGP_OPEN, now);
+	c->plain = p->plain_open;
+	bgp_open_encode(&w, &open, c->plain);
+	bgp_conn_commit(p, c, &w, BGP_OPEN, now);
 	c->state = BGP_STATE_OPEN_SENT;
 	c->hold_at = nsec_add(now, NSEC_S(OPEN_HOLD_S));
 }
 
 static void send_keepalive(struct bgp_peer *p, struct bgp_conn *c, nsec now)
 {
-	if (!tx_room(c, BGP_HEADER))
+	if (!bgp_conn_room(c, BGP_HEADER))
 		return; /* the neighbour does not read: its own timer will tell it */
-	struct wbuf w = tx_tail(c);
+	struct wbuf w = bgp_conn_tail(c);
 	bgp_keepalive_encode(&w);
-	tx_commit(p, c, &w, BGP_KEEPALIVE, now);
+	bgp_conn_commit(p, c, &w, BGP_KEEPALIVE, now);
 }
 
 static uint16_t negotiated_hold(const struct bgp_peer *p, const struct bgp_conn *c)
@@ -268,6 +235,13 @@ static bool ours_wins(const struct bgp_peer *p, const struct bgp_open *theirs)
 	return local != remote ? local > remote : p->as > theirs->as;
 }
 
+/* RFC 4724 section 4.2: a new connection of a neighbour that knows graceful restart is the end of
+ * the old one, which nobody noticed. Right after the session came up it is a late collision. */
+static bool has_come_back(const struct bgp_peer *p, const struct bgp_conn *c, nsec now)
+{
+	return c->theirs.restarting || nsec_age_s(p->up_at, now) >= LATE_COLLISION_S;
+}
+
 /* An OPEN came on `side`. False: that connection lost and is closed. */
 static bool collision_survived(struct bgp_peer *p, enum bgp_side side, nsec now)
 {
@@ -277,8 +251,7 @@ static bool collision_survived(struct bgp_peer *p, enum bgp_side side, nsec now)
 	if (o->state < BGP_STATE_OPEN_CONFIRM)
 		return true;
 	if (o->state == BGP_STATE_ESTABLISHED) {
-		/* RFC 4724 section 5: a restarting neighbour's new connection replaces the old. */
-		if (o->theirs.graceful && c->theirs.graceful && c->theirs.restarting) {
+		if (o->theirs.graceful && has_come_back(p, c, now)) {
 			drop(p, other, NULL, now);
 			return true;
 		}
@@ -298,7 +271,7 @@ static bool open_is_wanted(const struct bgp_peer *p, const struct bgp_open *o, s
 	if (o->as != remote_as(p))
 		return bgp_error_set(e, BGP_ERR_OPEN_AS, span_of(NULL, 0));
 	/* RFC 6286: unique within an AS. */
-	if (internal(p) && ip_addr_equal(&o->id, &p->id))
+	if (bgp_peer_is_internal(p) && ip_addr_equal(&o->id, &p->id))
 		return bgp_error_set(e, BGP_ERR_OPEN_ID, span_of(NULL, 0));
 	return true;
 }
@@ -336,11 +309,16 @@ static void established(struct bgp_peer *p, enum bgp_side side, nsec now)
 	p->stats.established++;
 	p->stats.prefixes_announced = p->stats.prefixes_withdrawn = 0;
 	p->stats.prefixes_ignored = 0;
-	p->end_of_rib_owed = true;
-	p->withdrawing = false;
-	p->fresh_below = p->rib->serial;
-	bgp_rib_rewind(p->rib, &p->reader);
+	counter_add(p->env->counters, C_BGP_SESSIONS, 1);
+	bgp_feed_begin(p, now);
 	say(p, LOG_WARN, "session established, hold time %u s", p->hold_s);
+}
+
+/* We learn no routes. */
+static void ignore(struct bgp_peer *p, uint64_t prefixes)
+{
+	p->stats.prefixes_ignored += prefixes;
+	counter_add(p->env->counters, C_BGP_IGNORED, prefixes);
 }
 
 static void rx_update(struct bgp_peer *p, enum bgp_side side, struct span body, nsec now)
@@ -349,11 +327,10 @@ static void rx_update(struct bgp_peer *p, enum bgp_side side, struct span body, 
 	struct bgp_update_facts facts;
 	struct bgp_error e;
 
-	if (!bgp_update_check(body, c->theirs.as4, internal(p), &facts, &e))
+	if (!bgp_update_check(body, c->theirs.as4, bgp_peer_is_internal(p), &facts, &e))
 		drop(p, side, &e, now);
-	else /* we learn no routes */
-		p->stats.prefixes_ignored +=
-			(uint64_t)facts.announced[BGP_IPV4] + facts.announced[BGP_IPV6];
+	else
+		ignore(p, (uint64_t)facts.announced[BGP_IPV4] + facts.announced[BGP_IPV6]);
 }
 
 static void rx_notification(struct bgp_peer *p, enum bgp_side side, struct span body, nsec now)
@@ -364,21 +341,12 @@ static void rx_notification(struct bgp_peer *p, enum bgp_side side, struct span 
 	remember_error(p, &e, false);
 	unsigned id = (unsigned)e.code << 8 | e.subcode;
 	bool capabilities = id == BGP_ERR_OPEN_PARAMETER || id == BGP_ERR_OPEN_CAPABILITY;
-	bool again = capabilities && !p->plain_open;
+	bool again = capabilities && !p->conns[side].plain;
 	if (again)
 		p->plain_open = true; /* RFC 5492 section 3: without them, then */
 	drop(p, side, NULL, now);
 	if (again && !any_conn(p))
 		p->retry_at = now;
-}
-
-/* All prefixes of both families once more: what has changed since the last walk is among them. */
-static void rx_refresh(struct bgp_peer *p, struct span body)
-{
-	enum bgp_family f;
-
-	if (bgp_refresh_decode(body, &f))
-		bgp_rib_rewind(p->rib, &p->reader);
 }
 
 static void rx_unexpected(struct bgp_peer *p, enum bgp_side side, nsec now)
@@ -414,6 +382,7 @@ static void rx_message(struct bgp_peer *p, enum bgp_side side, const struct bgp_
 	struct bgp_conn *c = &p->conns[side];
 
 	p->stats.rx[f->type]++;
+	counter_add(p->env->counters, C_BGP_RECEIVED, 1);
 	if (f->type == BGP_NOTIFICATION) {
 		rx_notification(p, side, f->body, now);
 		return;
@@ -432,7 +401,7 @@ static void rx_message(struct bgp_peer *p, enum bgp_side side, const struct bgp_
 	else if (f->type == BGP_UPDATE)
 		rx_update(p, side, f->body, now);
 	else if (f->type == BGP_ROUTE_REFRESH)
-		rx_refresh(p, f->body);
+		bgp_feed_refresh(p, f->body);
 }
 
 /* Every whole message in the buffer; what is left moves to its front. */
@@ -444,8 +413,7 @@ static void rx_messages(struct bgp_peer *p, enum bgp_side side, nsec now)
 	struct bgp_error e;
 
 	for (;;) {
-		enum bgp_framing got =
-			bgp_frame_next(&in, !p->plain_open && c->theirs.extended, &frame, &e);
+		enum bgp_framing got = bgp_frame_next(&in, bgp_conn_is_extended(c), &frame, &e);
 		if (got == BGP_FRAME_MORE)
 			break;
 		if (got == BGP_FRAME_BAD) {
@@ -488,11 +456,20 @@ void bgp_peer_connected(struct bgp_peer *p, const struct ip_addr *local, nsec no
 	send_open(p, BGP_OUT, now);
 }
 
+/* A neighbour that connects over and over costs us memory and lines of the log. */
+static bool may_come(struct bgp_peer *p, nsec now)
+{
+	if (nsec_sub(p->come_until, now) > NSEC_S(ACCEPT_BURST_S - 1))
+		return false;
+	p->come_until = nsec_add(nsec_max(p->come_until, now), NSEC_S(1));
+	return true;
+}
+
 bool bgp_peer_accepted(struct bgp_peer *p, const struct ip_addr *local, nsec now)
 {
 	struct bgp_conn *c = &p->conns[BGP_IN];
 
-	if (p->stopped || c->state == BGP_STATE_ESTABLISHED)
+	if (p->stopped || c->state == BGP_STATE_ESTABLISHED || !may_come(p, now))
 		return false;
 	if (c->state != BGP_STATE_IDLE)
 		fail(p, BGP_IN, BGP_ERR_CEASE_REJECTED, now); /* the neighbour gave up on it */
@@ -509,197 +486,6 @@ void bgp_peer_closed(struct bgp_peer *p, enum bgp_side side, nsec now)
 	if (p->up == side)
 		say(p, LOG_WARN, "connection lost");
 	conn_gone(p, side, now);
-}
-
-struct span bgp_peer_pending(const struct bgp_peer *p, enum bgp_side side)
-{
-	const struct bgp_conn *c = &p->conns[side];
-	return c->tx_n ? span_of(c->tx + c->tx_start, c->tx_n) : span_of(NULL, 0);
-}
-
-void bgp_peer_sent(struct bgp_peer *p, enum bgp_side side, size_t n, nsec now)
-{
-	struct bgp_conn *c = &p->conns[side];
-	int64_t s = 2 * (int64_t)p->hold_s;
-
-	LNS_ASSERT(n <= c->tx_n);
-	c->tx_n -= n;
-	c->tx_start = c->tx_n ? c->tx_start + n : 0;
-	c->stall_at =
-		c->tx_n ? nsec_add(now, NSEC_S(s > STALL_MIN_S ? s : STALL_MIN_S)) : NSEC_NEVER;
-}
-
-/* ---- prefixes -------------------------------------------------------------------------------- */
-
-/* An address of ours that the neighbour can send to: configured, else this end of the session. */
-static struct ip_addr next_hop_of(const struct bgp_peer *p, enum bgp_family f)
-{
-	const struct bgp_conn *c = &p->conns[p->up];
-	uint8_t family = f == BGP_IPV4 ? 4 : 6;
-
-	if (ip_addr_is_set(&p->conf.policy.next_hop[f]))
-		return p->conf.policy.next_hop[f];
-	if (c->local.family == family)
-		return c->local;
-	return f == BGP_IPV4 ? p->id : (struct ip_addr){0};
-}
-
-static void attrs_of(const struct bgp_peer *p, struct bgp_attrs *a)
-{
-	const struct bgp_policy *policy = &p->conf.policy;
-
-	*a = (struct bgp_attrs){
-		.internal = internal(p),
-		.as4 = !p->plain_open && p->conns[p->up].theirs.as4,
-		.has_med = true,
-		.prepend = policy->prepend,
-		.n_communities = policy->n_communities,
-		.as = p->as,
-		.med = policy->med,
-		.local_pref = policy->local_pref,
-	};
-	memcpy(a->communities, policy->communities, sizeof(a->communities));
-	for (enum bgp_family f = 0; f < BGP_FAMILIES; f++)
-		a->next_hop[f] = next_hop_of(p, f);
-}
-
-static bool family_is_spoken(const struct bgp_peer *p, const struct bgp_attrs *a, enum bgp_family f)
-{
-	bool offered = f == BGP_IPV4 || !p->plain_open;
-	return offered && p->conns[p->up].theirs.family[f] && ip_addr_is_set(&a->next_hop[f]);
-}
-
-enum verdict { VERDICT_SKIP, VERDICT_ANNOUNCE, VERDICT_WITHDRAW };
-
-/* Withdrawing what was never announced does no harm, but what died before the session was new. */
-static enum verdict verdict_of(const struct bgp_peer *p, const struct bgp_rib_entry *e)
-{
-	if (p->suspended)
-		return p->withdrawing ? VERDICT_WITHDRAW : VERDICT_SKIP;
-	if (e->holders > 0)
-		return VERDICT_ANNOUNCE;
-	return e->serial > p->fresh_below ? VERDICT_WITHDRAW : VERDICT_SKIP;
-}
-
-struct filler {
-	struct bgp_peer *p;
-	struct bgp_conn *c;
-	struct bgp_attrs attrs;
-	bool spoken[BGP_FAMILIES];
-	nsec now;
-	struct batch *batches; /* [BGP_FAMILIES][announce, withdraw] */
-};
-
-static struct batch *batch_of(struct filler *fill, enum bgp_family f, bool withdraw)
-{
-	return &fill->batches[2 * f + withdraw];
-}
-
-static void flush(struct filler *fill, enum bgp_family f, bool withdraw)
-{
-	struct batch *b = batch_of(fill, f, withdraw);
-
-	if (b->prefixes.n == 0)
-		return;
-	struct wbuf w = tx_tail(fill->c);
-	if (withdraw)
-		bgp_withdraw_encode(&w, f, wbuf_written(&b->prefixes));
-	else
-		bgp_announce_encode(&w, &fill->attrs, f, wbuf_written(&b->prefixes));
-	tx_commit(fill->p, fill->c, &w, BGP_UPDATE, fill->now);
-	b->prefixes.n = 0;
-}
-
-static void collect(struct filler *fill, const struct bgp_rib_entry *e)
-{
-	enum bgp_family f = e->prefix.addr.family == 6 ? BGP_IPV6 : BGP_IPV4;
-	enum verdict v = fill->spoken[f] ? verdict_of(fill->p, e) : VERDICT_SKIP;
-
-	if (v == VERDICT_SKIP)
-		return;
-	bool withdraw = v == VERDICT_WITHDRAW;
-	struct batch *b = batch_of(fill, f, withdraw);
-	if (b->prefixes.n + BGP_PREFIX_MAX > b->room)
-		flush(fill, f, withdraw);
-	bgp_prefix_encode(&b->prefixes, &e->prefix);
-	if (withdraw)
-		fill->p->stats.prefixes_withdrawn++;
-	else
-		fill->p->stats.prefixes_announced++;
-}
-
-static void prepare(struct filler *fill, size_t max)
-{
-	for (enum bgp_family f = 0; f < BGP_FAMILIES; f++) {
-		fill->spoken[f] = family_is_spoken(fill->p, &fill->attrs, f);
-		for (unsigned withdraw = 0; withdraw < 2; withdraw++) {
-			struct batch *b = batch_of(fill, f, withdraw);
-			b->prefixes = wbuf_of(b->bytes, sizeof(b->bytes));
-			b->room = max - (withdraw ? (size_t)BGP_WITHDRAW_OVERHEAD
-						  : bgp_announce_overhead(&fill->attrs, f));
-		}
-	}
-}
-
-/* RFC 4724 section 2: told after the first complete walk. */
-static void send_end_of_rib(struct filler *fill)
-{
-	for (enum bgp_family f = 0; f < BGP_FAMILIES; f++) {
-		if (!fill->spoken[f])
-			continue;
-		struct wbuf w = tx_tail(fill->c);
-		bgp_withdraw_encode(&w, f, span_of(NULL, 0));
-		tx_commit(fill->p, fill->c, &w, BGP_UPDATE, fill->now);
-	}
-	fill->p->end_of_rib_owed = false;
-}
-
-static void fill_room(struct filler *fill, size_t max)
-{
-	struct bgp_peer *p = fill->p;
-	const struct bgp_rib_entry *e;
-
-	/* Up to four begun messages may have to go out at the end, and one within. */
-	while (tx_room(fill->c, 5 * max + TX_RESERVE)) {
-		e = bgp_rib_next(&p->reader, p->rib);
-		if (!e)
-			break;
-		collect(fill, e);
-	}
-	for (enum bgp_family f = 0; f < BGP_FAMILIES; f++) {
-		flush(fill, f, true);
-		flush(fill, f, false);
-	}
-	if (bgp_rib_has_next(&p->reader, p->rib))
-		return;
-	p->withdrawing = false;
-	if (p->end_of_rib_owed)
-		send_end_of_rib(fill);
-}
-
-void bgp_peer_fill(struct bgp_peer *p, nsec now)
-{
-	if (p->up == BGP_SIDES)
-		return;
-	if (!bgp_rib_has_next(&p->reader, p->rib) && !p->end_of_rib_owed)
-		return;
-	struct filler fill = {.p = p, .c = &p->conns[p->up], .now = now};
-	size_t max = !p->plain_open && fill.c->theirs.extended ? BGP_EXTENDED_MAX : BGP_MESSAGE_MAX;
-	if (!tx_room(fill.c, 5 * max + TX_RESERVE))
-		return;
-	fill.batches = alloc_get(p->env->alloc, 2 * BGP_FAMILIES * sizeof(*fill.batches));
-	if (!fill.batches)
-		return; /* the next turn tries again */
-	attrs_of(p, &fill.attrs);
-	prepare(&fill, max);
-	fill_room(&fill, max);
-	alloc_put(p->env->alloc, fill.batches, 2 * BGP_FAMILIES * sizeof(*fill.batches));
-}
-
-bool bgp_peer_is_idle(const struct bgp_peer *p)
-{
-	return p->up == BGP_SIDES || (!bgp_rib_has_next(&p->reader, p->rib) &&
-				      !p->end_of_rib_owed && p->conns[p->up].tx_n == 0);
 }
 
 /* ---- orders ---------------------------------------------------------------------------------- */
@@ -723,12 +509,12 @@ void bgp_peer_fini(struct bgp_peer *p)
 	bgp_peer_stop(p, NULL);
 }
 
-void bgp_peer_start(struct bgp_peer *p, nsec now)
+void bgp_peer_start(struct bgp_peer *p, nsec at)
 {
 	p->stopped = !ip_addr_is_set(&p->conf.session.addr);
 	p->failures = 0;
 	p->plain_open = false;
-	p->retry_at = p->stopped ? NSEC_NEVER : now;
+	p->retry_at = p->stopped ? NSEC_NEVER : at;
 }
 
 void bgp_peer_stop(struct bgp_peer *p, const struct bgp_error *why)
@@ -737,27 +523,6 @@ void bgp_peer_stop(struct bgp_peer *p, const struct bgp_error *why)
 	p->retry_at = NSEC_NEVER;
 	drop(p, BGP_OUT, why, NSEC_ZERO);
 	drop(p, BGP_IN, why, NSEC_ZERO);
-}
-
-void bgp_peer_policy(struct bgp_peer *p, const struct bgp_policy *policy)
-{
-	if (memcmp(&p->conf.policy, policy, sizeof(*policy)) == 0)
-		return;
-	p->conf.policy = *policy;
-	if (p->up == BGP_SIDES)
-		return;
-	bgp_rib_rewind(p->rib, &p->reader);
-}
-
-void bgp_peer_suspend(struct bgp_peer *p, bool suspend)
-{
-	if (p->suspended == suspend)
-		return;
-	p->suspended = suspend;
-	if (p->up == BGP_SIDES)
-		return;
-	p->withdrawing = suspend;
-	bgp_rib_rewind(p->rib, &p->reader);
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */

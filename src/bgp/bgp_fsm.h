@@ -7,6 +7,7 @@
 #ifndef LNS_BGP_FSM_H
 #define LNS_BGP_FSM_H
 
+#include "base/counters.h"
 #include "base/log.h"
 #include "base/nsec.h"
 #include "bgp/bgp_conf.h"
@@ -30,6 +31,7 @@ struct bgp_peer;
 struct bgp_env {
 	void *ctx;
 	const struct alloc *alloc;
+	struct counters *counters; /* of the control thread */
 	uint32_t (*random)(void *ctx);
 	/* Begins to connect; bgp_peer_connected() or bgp_peer_closed() follow, not from within. */
 	void (*connect)(void *ctx, struct bgp_peer *p);
@@ -41,6 +43,7 @@ struct bgp_env {
 /* One TCP connection. */
 struct bgp_conn {
 	enum bgp_state state; /* IDLE: there is none; CONNECT: TCP is under way */
+	bool plain;	      /* we sent no capabilities */
 	struct bgp_open theirs;
 	struct ip_addr local; /* our end's address */
 	nsec hold_at, keepalive_at, stall_at;
@@ -67,6 +70,7 @@ struct bgp_peer {
 	nsec retry_at; /* when to connect */
 	nsec restarting_until, up_at;
 	uint32_t failures; /* since the last session that lasted */
+	nsec come_until;   /* connections from it are taken, as it were, up to that time */
 	bool plain_open;   /* it refuses capabilities */
 	bool stopped;	   /* going away */
 
@@ -75,7 +79,9 @@ struct bgp_peer {
 	uint16_t hold_s, keepalive_s;
 	struct bgp_rib_reader reader;
 	bool suspended; /* routes are withdrawn and not announced */
-	bool end_of_rib_owed;
+	bool end_of_rib_owed, refresh_owed;
+	bool told[BGP_FAMILIES];  /* something was announced */
+	nsec feed_at, refresh_at; /* not before */
 	uint64_t fresh_below; /* entries that died up to this serial were never announced to it */
 	bool withdrawing;     /* suspended, and the walk that withdraws all is under way */
 
@@ -87,8 +93,8 @@ struct bgp_peer {
 void bgp_peer_init(struct bgp_peer *p, const struct bgp_env *env, struct bgp_rib *rib);
 void bgp_peer_fini(struct bgp_peer *p);
 
-/* Begins with `conf` as it is; connects at once. */
-void bgp_peer_start(struct bgp_peer *p, nsec now);
+/* Begins with `conf` as it is and connects at that time. */
+void bgp_peer_start(struct bgp_peer *p, nsec at);
 /* Ends every connection with this NOTIFICATION (NULL: with none) and stays down. */
 void bgp_peer_stop(struct bgp_peer *p, const struct bgp_error *why);
 /* Other attributes for our routes. */
@@ -104,8 +110,12 @@ void bgp_peer_rx(struct bgp_peer *p, enum bgp_side side, struct span bytes, nsec
 /* What is to be sent; bgp_peer_sent() tells how much of it was. */
 struct span bgp_peer_pending(const struct bgp_peer *p, enum bgp_side side);
 void bgp_peer_sent(struct bgp_peer *p, enum bgp_side side, size_t n, nsec now);
-/* Puts UPDATEs for changed prefixes behind what is pending, as far as there is room. */
-void bgp_peer_fill(struct bgp_peer *p, nsec now);
+/* Puts UPDATEs for changed prefixes behind what is pending, as far as there is room, for at most so
+ * many entries; how many those were. Changes wait a moment for others, so that they share messages.
+ */
+unsigned bgp_peer_feed(struct bgp_peer *p, unsigned most, nsec now);
+/* When that has to be done next; never, while there is nothing, or no room. */
+nsec bgp_peer_feed_at(const struct bgp_peer *p);
 /* Timers; returns when to come again. */
 nsec bgp_peer_turn(struct bgp_peer *p, nsec now);
 

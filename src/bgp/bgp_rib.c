@@ -83,6 +83,77 @@ static struct bgp_rib_entry *entry_new(struct bgp_rib *r, const struct ip_prefix
 	return e;
 }
 
+/* ---- networks -------------------------------------------------------------------------------- */
+
+static struct ip_prefix shortened(const struct ip_prefix *p, unsigned len)
+{
+	struct ip_prefix out = *p;
+	unsigned at = len / 8;
+
+	out.len = (uint8_t)len;
+	out.addr.b[at] &= (uint8_t)(0xFF00u >> len % 8);
+	memset(out.addr.b + at + 1, 0, sizeof(out.addr.b) - at - 1);
+	return out;
+}
+
+/* Looks only for lengths that networks have. */
+static bool is_covered(const struct bgp_rib *r, const struct ip_prefix *p)
+{
+	const uint32_t *lengths = r->networks[p->addr.family == 6];
+
+	for (unsigned len = 0; r->aggregate && len < p->len; len++) {
+		if (lengths[len] == 0)
+			continue;
+		struct ip_prefix wide = shortened(p, len);
+		const struct bgp_rib_entry *e = find(r, &wide);
+		if (e && e->networks)
+			return true;
+	}
+	return false;
+}
+
+static bool in_log(const struct bgp_rib_entry *e)
+{
+	return !list_empty(&e->mark.at);
+}
+
+void bgp_rib_aggregate(struct bgp_rib *r, bool on)
+{
+	r->cover_stale |= r->aggregate != on;
+	r->aggregate = on;
+}
+
+/* What is covered from now on is withdrawn where it was announced. */
+void bgp_rib_settle(struct bgp_rib *r)
+{
+	if (!r->cover_stale)
+		return;
+	r->cover_stale = false;
+	for (struct hmap_node *n = NULL; (n = hmap_each(&r->by_prefix, n));) {
+		struct bgp_rib_entry *e = container_of(n, struct bgp_rib_entry, by_prefix);
+		bool covered = is_covered(r, &e->prefix);
+		if (e->holders == 0 || covered == e->covered)
+			continue;
+		e->covered = covered;
+		r->live += covered ? -1u : 1u;
+		to_the_end(r, e);
+	}
+}
+
+static void network_set(struct bgp_rib *r, struct bgp_rib_entry *e, enum bgp_network who, bool held)
+{
+	uint8_t before = e->networks;
+	uint32_t *n = &r->networks[e->prefix.addr.family == 6][e->prefix.len];
+
+	e->networks = held ? before | (uint8_t)who : before & (uint8_t)~who;
+	if (!before == !e->networks)
+		return;
+	*n += held ? 1u : -1u;
+	r->cover_stale |= r->aggregate;
+}
+
+/* ---- changes --------------------------------------------------------------------------------- */
+
 bool bgp_rib_add(struct bgp_rib *r, const struct ip_prefix *p)
 {
 	struct bgp_rib_entry *e = find(r, p);
@@ -91,11 +162,14 @@ bool bgp_rib_add(struct bgp_rib *r, const struct ip_prefix *p)
 		e = entry_new(r, p);
 	if (!e)
 		return false;
-	if (e->holders++ == 0) {
+	if (e->holders++ > 0)
+		return true;
+	list_del(&e->of_dead);
+	e->covered = is_covered(r, p);
+	if (!e->covered)
 		r->live++;
-		list_del(&e->of_dead);
+	if (!e->covered || in_log(e))
 		to_the_end(r, e);
-	}
 	return true;
 }
 
@@ -106,26 +180,31 @@ void bgp_rib_remove(struct bgp_rib *r, const struct ip_prefix *p)
 	LNS_ASSERT(e && e->holders > 0);
 	if (--e->holders > 0)
 		return;
-	r->live--;
+	if (!e->covered)
+		r->live--;
+	if (!in_log(e)) { /* nobody was ever told */
+		entry_free(r, e);
+		return;
+	}
 	to_the_end(r, e);
 	list_add_tail(&r->dead, &e->of_dead);
 	if (list_empty(&r->readers))
 		entry_free(r, e);
 }
 
-bool bgp_rib_network(struct bgp_rib *r, const struct ip_prefix *p, bool held)
+bool bgp_rib_network(struct bgp_rib *r, const struct ip_prefix *p, enum bgp_network who, bool held)
 {
 	struct bgp_rib_entry *e = find(r, p);
 
-	if ((e && e->network) == held)
+	if ((e && (e->networks & who)) == held)
 		return true;
 	if (held) {
 		if (!bgp_rib_add(r, p))
 			return false;
-		find(r, p)->network = true;
+		network_set(r, find(r, p), who, true);
 		return true;
 	}
-	e->network = false;
+	network_set(r, e, who, false);
 	bgp_rib_remove(r, p);
 	return true;
 }

@@ -2,7 +2,8 @@
  * bgp_rib.h - the prefixes that we announce, with a count of their holders, as a log of changes
  * that any number of readers (one per neighbour) follow at their own pace: each prefix stands in it
  * once, where it changed last. A change costs the same whatever the number of readers; a prefix
- * that lost its last holder is kept until every reader has seen that. Owned by the control thread.
+ * that lost its last holder is kept until every reader has seen that. With aggregation, what lies
+ * in an announced network is not announced itself. Owned by the control thread.
  */
 #ifndef LNS_BGP_RIB_H
 #define LNS_BGP_RIB_H
@@ -11,6 +12,10 @@
 #include "base/hmap.h"
 #include "base/list.h"
 
+/* Who holds a network: a holder of its own that is there or not, however often it is said. */
+enum bgp_network { BGP_NETWORK_POOL = 1, BGP_NETWORK_CONF = 2 };
+enum { BGP_RIB_LENGTHS = 129 };
+
 struct bgp_rib {
 	const struct alloc *alloc;
 	struct hmap by_prefix;
@@ -18,7 +23,9 @@ struct bgp_rib {
 	struct list_head dead;	  /* bgp_rib_entry.of_dead, in the order of the log */
 	struct list_head readers; /* bgp_rib_reader.of_rib */
 	uint64_t serial, seed;
-	uint32_t live; /* prefixes with holders */
+	uint32_t live; /* prefixes that are announced */
+	bool aggregate, cover_stale;
+	uint32_t networks[2][BGP_RIB_LENGTHS]; /* IPv4, IPv6: how many of each length */
 };
 
 /* What stands in the log: an entry or a reader. */
@@ -33,7 +40,8 @@ struct bgp_rib_entry {
 	struct list_head of_dead;
 	uint64_t serial; /* of its last change */
 	uint32_t holders;
-	bool network; /* one of the holders is bgp_rib_network() */
+	uint8_t networks; /* enum bgp_network: who of the holders says so */
+	bool covered;	  /* by a network, and therefore not announced */
 	struct ip_prefix prefix;
 };
 
@@ -49,8 +57,16 @@ void bgp_rib_fini(struct bgp_rib *r);
 bool bgp_rib_add(struct bgp_rib *r, const struct ip_prefix *p);
 /* One holder less; there must have been one. */
 void bgp_rib_remove(struct bgp_rib *r, const struct ip_prefix *p);
-/* A holder of its own that is there or not, however often it is said. False: out of memory. */
-bool bgp_rib_network(struct bgp_rib *r, const struct ip_prefix *p, bool held);
+/* False: out of memory. */
+bool bgp_rib_network(struct bgp_rib *r, const struct ip_prefix *p, enum bgp_network who, bool held);
+/* Whether prefixes within an announced network are left out. bgp_rib_settle() has to follow, as
+ * after changes of networks, before readers go on. */
+void bgp_rib_aggregate(struct bgp_rib *r, bool on);
+void bgp_rib_settle(struct bgp_rib *r);
+static inline bool bgp_rib_is_announced(const struct bgp_rib_entry *e)
+{
+	return e->holders > 0 && !e->covered;
+}
 uint32_t bgp_rib_holders(const struct bgp_rib *r, const struct ip_prefix *p);
 /* Forgets dead entries that every reader has seen. */
 void bgp_rib_collect(struct bgp_rib *r);
@@ -64,7 +80,7 @@ static inline bool bgp_rib_reader_is_on(const struct bgp_rib_reader *reader)
 /* On, or on again, in front of everything. */
 void bgp_rib_rewind(struct bgp_rib *r, struct bgp_rib_reader *reader);
 void bgp_rib_reader_off(struct bgp_rib *r, struct bgp_rib_reader *reader);
-/* The next entry, NULL when all are read. Without holders it is to be withdrawn. */
+/* The next entry, NULL when all are read: to be withdrawn unless it is announced. */
 const struct bgp_rib_entry *bgp_rib_next(struct bgp_rib_reader *reader, const struct bgp_rib *r);
 bool bgp_rib_has_next(const struct bgp_rib_reader *reader, const struct bgp_rib *r);
 

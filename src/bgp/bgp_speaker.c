@@ -2,6 +2,11 @@
 
 #include "base/panic.h"
 
+enum {
+	FEED_PER_TURN = 4096, /* prefixes */
+	PAUSE_S = 1, /* a neighbour has seen the old session end before it sees a new one */
+};
+
 static struct bgp_peer *peer_of(struct list_head *at)
 {
 	return container_of(at, struct bgp_peer, of_speaker);
@@ -102,13 +107,13 @@ static unsigned free_slot(const struct bgp_speaker *s)
 }
 
 static void peer_begin(struct bgp_speaker *s, struct bgp_peer *p, const struct bgp_peer_conf *conf,
-		       nsec now)
+		       nsec at)
 {
 	p->conf = *conf;
 	p->as = s->as;
 	p->id = s->id;
 	p->restarting_until = nsec_add(s->started, NSEC_S(conf->session.restart_s));
-	bgp_peer_start(p, now);
+	bgp_peer_start(p, at);
 }
 
 static bool peer_add(struct bgp_speaker *s, const struct bgp_peer_conf *conf, nsec now)
@@ -135,7 +140,18 @@ static void peer_change(struct bgp_speaker *s, struct bgp_peer *p, const struct 
 	}
 	bgp_error_cease(&why, BGP_ERR_CEASE_CHANGE, "");
 	bgp_peer_stop(p, &why);
-	peer_begin(s, p, conf, now);
+	peer_begin(s, p, conf, nsec_add(now, NSEC_S(PAUSE_S)));
+}
+
+void bgp_speaker_address(struct bgp_speaker *s, const char *name, const struct ip_addr *addr,
+			 nsec now)
+{
+	struct bgp_peer *p = by_name(s, name);
+
+	if (!p || ip_addr_is_set(&p->conf.session.addr))
+		return;
+	p->conf.session.addr = *addr;
+	bgp_peer_start(p, now);
 }
 
 bool bgp_speaker_conf(struct bgp_speaker *s, const struct bgp_conf *conf, nsec now)
@@ -164,19 +180,44 @@ void bgp_speaker_restart(struct bgp_peer *p, nsec now)
 
 	bgp_error_cease(&why, BGP_ERR_CEASE_RESET, "");
 	bgp_peer_stop(p, &why);
-	bgp_peer_start(p, now);
+	bgp_peer_start(p, nsec_add(now, NSEC_S(PAUSE_S)));
 }
 
+/* The slots from..to-1; what is left of `most`. */
+static unsigned feed(struct bgp_speaker *s, unsigned from, unsigned to, unsigned most, nsec now)
+{
+	struct bgp_peer *p = NULL;
+
+	while ((p = bgp_speaker_next(s, p)))
+		if (p->slot >= from && p->slot < to)
+			most -= bgp_peer_feed(p, most, now);
+	return most;
+}
+
+/* So much in a turn for all of them together, each time another one first: whatever they ask for,
+ * the thread has its other work. */
 nsec bgp_speaker_turn(struct bgp_speaker *s, nsec now)
 {
 	struct bgp_peer *p = NULL;
 	nsec next = NSEC_NEVER;
 
-	while ((p = bgp_speaker_next(s, p))) {
+	bgp_rib_settle(&s->rib);
+	while ((p = bgp_speaker_next(s, p)))
 		next = nsec_min(next, bgp_peer_turn(p, now));
-		bgp_peer_fill(p, now);
-	}
+	s->first = (s->first + 1) % BGP_PEERS_MAX;
+	unsigned left = feed(s, s->first, BGP_PEERS_MAX, FEED_PER_TURN, now);
+	feed(s, 0, s->first, left, now);
 	bgp_rib_collect(&s->rib);
+	return next;
+}
+
+nsec bgp_speaker_feed_at(const struct bgp_speaker *s)
+{
+	struct bgp_peer *p = NULL;
+	nsec next = NSEC_NEVER;
+
+	while ((p = bgp_speaker_next(s, p)))
+		next = nsec_min(next, bgp_peer_feed_at(p));
 	return next;
 }
 

@@ -15,6 +15,7 @@ struct bgp_speaker {
 	uint32_t as;		/* 0: no BGP */
 	struct ip_addr id;
 	nsec started;
+	unsigned first; /* slot of the neighbour that is fed first */
 };
 
 void bgp_speaker_init(struct bgp_speaker *s, const struct bgp_env *env, uint64_t seed, nsec now);
@@ -25,16 +26,22 @@ void bgp_speaker_fini(struct bgp_speaker *s);
  * only send the prefixes again. False: out of memory, some neighbours are missing. */
 bool bgp_speaker_conf(struct bgp_speaker *s, const struct bgp_conf *conf, nsec now);
 
+/* A neighbour's name has an address now: it begins, unless it has one already. */
+void bgp_speaker_address(struct bgp_speaker *s, const char *name, const struct ip_addr *addr,
+			 nsec now);
+
 /* Neighbours, NULL at the end; `p` NULL starts. */
 struct bgp_peer *bgp_speaker_next(const struct bgp_speaker *s, const struct bgp_peer *p);
 struct bgp_peer *bgp_speaker_by_addr(const struct bgp_speaker *s, const struct ip_addr *addr);
 /* By its name or address as text. */
 bool bgp_peer_is_called(const struct bgp_peer *p, const char *name);
 
-/* Ends the session with an administrative reset and connects at once. */
+/* Ends the session with an administrative reset and connects after a moment. */
 void bgp_speaker_restart(struct bgp_peer *p, nsec now);
-/* Timers of all, UPDATEs for all; returns when to come again. */
+/* Timers of all, UPDATEs for all; returns when the next timer is due. */
 nsec bgp_speaker_turn(struct bgp_speaker *s, nsec now);
+/* When there are more UPDATEs to make; asked once what was pending has been sent. */
+nsec bgp_speaker_feed_at(const struct bgp_speaker *s);
 /* The end of the service: everything is withdrawn, except where a graceful restart is agreed upon
  * and `restart` is set: that neighbour keeps our routes. */
 void bgp_speaker_drain(struct bgp_speaker *s, bool restart);

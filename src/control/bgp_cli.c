@@ -1,6 +1,7 @@
 /* The commands about BGP; cli_conn.h has what they share with the others. */
 #include <stdlib.h>
 
+#include "control/bgp_json.h"
 #include "control/bgp_show.h"
 #include "control/cli_conn.h"
 
@@ -11,12 +12,18 @@ struct bgp_ask {
 	enum action action;
 	const char *name; /* NULL: all */
 	struct show_text *t;
-	bool on; /* there is a `router bgp` block */
+	json_t *json; /* list of neighbours, instead of the text */
+	bool on;      /* there is a `router bgp` block */
 	unsigned found;
 };
 
 static void act(struct bgp_ask *a, struct bgp_peer *p, nsec now)
 {
+	if (a->json) {
+		json_array_append_new(a->json, json_bgp_peer(p, a->action == ACTION_DETAIL, now));
+		a->found++;
+		return;
+	}
 	switch (a->action) {
 	case ACTION_SHOW:
 		if (a->found == 0)
@@ -52,6 +59,17 @@ static void each_peer(struct core *core, nsec now, void *arg)
 			act(a, p, now);
 }
 
+static void each_peer_json(struct core *core, nsec now, void *arg)
+{
+	struct bgp_ask *a = arg;
+	json_t *neighbours = json_array();
+
+	a->json = neighbours;
+	each_peer(core, now, arg);
+	a->json = json_bgp(a->conn->env->bgp(a->conn->env->ctx));
+	json_object_set_new(a->json, "neighbours", neighbours);
+}
+
 static const struct help_row peer_help[] = {{"<PEER>", "Name or address of a neighbour"},
 					    {NULL, NULL}};
 
@@ -81,20 +99,40 @@ static void show(struct cli_conn *conn, enum action action, const char *name)
 	free(t);
 }
 
+/* Without BGP an AS of 0 and no neighbours. */
+static void show_json(struct cli_conn *conn, enum action action, const char *name)
+{
+	struct bgp_ask a = {.conn = conn, .action = action, .name = name};
+
+	if (!conn_ask(conn, each_peer_json, &a))
+		return;
+	if (a.on && name && a.found == 0)
+		cli_error(conn->cli, "There is no neighbour \"%s\"", name);
+	else
+		conn_json(conn, json_incref(a.json));
+	json_decref(a.json);
+}
+
 static int cmd_show_bgp(struct cli_def *cli, const char *command, char **argv, int argc)
 {
 	static const struct help_row help[] = {{"neighbour", "Details of a neighbour"},
 					       {"<PEER>", "Name or address of a neighbour"},
+					       {"json", "As JSON"},
 					       {NULL, NULL}};
 	struct cli_conn *conn = cli_get_context(cli);
 	(void)command;
 
 	if (conn_help(conn, argv, argc, help, true))
 		return CLI_OK;
+	bool json = conn_wants_json(argv, &argc);
 	bool detail =
 		argc > 0 && (strcmp(argv[0], "neighbour") == 0 || strcmp(argv[0], "neighbor") == 0);
 	int first = detail ? 1 : 0;
-	show(conn, detail ? ACTION_DETAIL : ACTION_SHOW, argc > first ? argv[first] : NULL);
+	const char *name = argc > first ? argv[first] : NULL;
+	if (json)
+		show_json(conn, detail ? ACTION_DETAIL : ACTION_SHOW, name);
+	else
+		show(conn, detail ? ACTION_DETAIL : ACTION_SHOW, name);
 	return CLI_OK;
 }
 

@@ -1,34 +1,37 @@
 #include "control/bgp_io.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
-#include <linux/tcp.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/crypto.h"
 #include "base/panic.h"
+#include "control/bgp_sock.h"
 #include "control/conf_bgp.h"
 #include "control/log_sink.h"
+#include "control/resolver.h"
 
 enum {
 	LISTENER_V4 = 0xFFF0, /* numbers of events; below them: slot * 2 + side */
 	LISTENER_V6 = 0xFFF1,
+	RESOLVER = 0xFFF2,
 	READ_BYTES = 32 * 1024,
-	READS_PER_EVENT = 4, /* a neighbour that floods waits for its next turn */
-	FILLS_PER_TURN = 8,
-	BACKLOG = 32,
-	TTL_MAX = 255,
+	READS_PER_EVENT = 4,
+	READ_RATE = 4 * 1024 * 1024, /* bytes per second of one neighbour */
+	READ_AHEAD_MS = 250,	     /* so much of a flood at once, then it waits */
+	ACCEPTS_PER_EVENT = 32,
+	LOOK_UP_AGAIN_S = 30,
 };
 
 struct link {
-	int fd;	      /* -1: none */
-	bool writing; /* EPOLLOUT is asked for */
-	bool failed;  /* to be told to the machine in the next turn */
+	int fd;		/* -1: none */
+	uint32_t asked; /* events of epoll */
+	bool failed;	/* to be told to the machine in the next turn */
+	bool waits;	/* its flood is left in the kernel */
+	nsec paid_at;	/* when what it has sent will be within the rate */
 };
 
 struct bgp_io {
@@ -38,109 +41,19 @@ struct bgp_io {
 	struct bgp_env env;
 	struct bgp_speaker speaker;
 	struct bgp_conf conf;
-	int listener[2]; /* IPv4, IPv6; -1 */
+	struct counters *counters;
+	struct resolver *resolver; /* started with the first name */
+	nsec look_up_at;
+	unsigned n_networks;
+	struct ip_prefix networks[BGP_NETWORKS_MAX]; /* of the configuration */
+	int listener[2];			     /* IPv4, IPv6; -1 */
 	struct link links[BGP_PEERS_MAX][BGP_SIDES];
 	uint8_t bytes[READ_BYTES];
 };
 
-/* ---- addresses ------------------------------------------------------------------------------- */
-
-static socklen_t to_sockaddr(const struct ip_addr *ip, uint16_t port, struct sockaddr_storage *out)
-{
-	memset(out, 0, sizeof(*out));
-	if (ip->family == 6) {
-		struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(port);
-		memcpy(&v6->sin6_addr, ip->b, 16);
-		return sizeof(*v6);
-	}
-	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-	v4->sin_family = AF_INET;
-	v4->sin_port = htons(port);
-	memcpy(&v4->sin_addr, ip->b, 4);
-	return sizeof(*v4);
-}
-
-static struct ip_addr from_sockaddr(const struct sockaddr *s)
-{
-	struct ip_addr ip = {0};
-
-	if (s->sa_family == AF_INET) {
-		ip.family = 4;
-		memcpy(ip.b, &((const struct sockaddr_in *)(const void *)s)->sin_addr, 4);
-	} else if (s->sa_family == AF_INET6) {
-		ip.family = 6;
-		memcpy(ip.b, &((const struct sockaddr_in6 *)(const void *)s)->sin6_addr, 16);
-	}
-	return ip;
-}
-
-static struct ip_addr local_of(int fd)
-{
-	struct sockaddr_storage s = {0};
-	socklen_t n = sizeof(s);
-
-	getsockname(fd, (struct sockaddr *)&s, &n);
-	return from_sockaddr((struct sockaddr *)&s);
-}
-
-/* The highest address of an interface, when nothing else says who we are (RFC 4271 section 1.1:
- * any of our addresses). */
-static struct ip_addr some_address(void)
-{
-	struct ifaddrs *all, *i;
-	struct ip_addr best = {0};
-
-	if (getifaddrs(&all) != 0)
-		return best;
-	for (i = all; i; i = i->ifa_next) {
-		struct ip_addr ip = i->ifa_addr ? from_sockaddr(i->ifa_addr) : best;
-		if (ip.family == 4 && ip.b[0] != 127 && ip_addr_u32(&ip) > ip_addr_u32(&best))
-			best = ip;
-	}
-	freeifaddrs(all);
-	return best;
-}
-
-/* ---- socket options -------------------------------------------------------------------------- */
-
 static void complain(const struct bgp_peer *p, const char *what)
 {
 	log_sink_printf(LOG_ERROR, "bgp: %.200s: %s: %s", p->conf.name, what, strerror(errno));
-}
-
-static bool set_int(int fd, int level, int option, int value)
-{
-	return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
-}
-
-/* An empty password takes the key away. */
-static bool set_md5(int fd, const struct ip_addr *to, const char *password)
-{
-	struct tcp_md5sig key = {0};
-	struct sockaddr_storage address;
-
-	to_sockaddr(to, 0, &address);
-	memcpy(&key.tcpm_addr, &address, sizeof(address));
-	key.tcpm_keylen = (uint16_t)strlen(password);
-	memcpy(key.tcpm_key, password, key.tcpm_keylen);
-	bool done = setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key)) == 0;
-	mem_wipe(&key, sizeof(key));
-	return done || (password[0] == '\0' && errno == ENOENT);
-}
-
-/* TTL of what we send, and the lowest that we take. -1 is the system's choice. */
-static bool set_ttl(int fd, unsigned family, const struct bgp_session_conf *s)
-{
-	int level = family == 6 ? IPPROTO_IPV6 : IPPROTO_IP;
-	int ttl_option = family == 6 ? IPV6_UNICAST_HOPS : IP_TTL;
-	int min_option = family == 6 ? IPV6_MINHOPCOUNT : IP_MINTTL;
-
-	if (s->gtsm_hops)
-		return set_int(fd, level, ttl_option, TTL_MAX) &&
-		       set_int(fd, level, min_option, TTL_MAX + 1 - s->gtsm_hops);
-	return set_int(fd, level, ttl_option, s->ttl ? s->ttl : -1);
 }
 
 /* ---- one connection -------------------------------------------------------------------------- */
@@ -150,10 +63,9 @@ static struct link *link_of(struct bgp_io *io, const struct bgp_peer *p, enum bg
 	return &io->links[p->slot][side];
 }
 
-static bool watch(struct bgp_io *io, int op, int fd, unsigned number, bool writing)
+static bool watch(struct bgp_io *io, int op, int fd, unsigned number, uint32_t events)
 {
-	struct epoll_event e = {.events = EPOLLIN | (writing ? EPOLLOUT : 0u),
-				.data.u64 = io->tag | number};
+	struct epoll_event e = {.events = events, .data.u64 = io->tag | number};
 	return epoll_ctl(io->epoll_fd, op, fd, &e) == 0;
 }
 
@@ -162,9 +74,9 @@ static bool link_begin(struct bgp_io *io, const struct bgp_peer *p, enum bgp_sid
 	struct link *l = link_of(io, p, side);
 
 	LNS_ASSERT(l->fd < 0);
-	*l = (struct link){.fd = fd, .writing = true};
-	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	return watch(io, EPOLL_CTL_ADD, fd, p->slot * BGP_SIDES + side, true);
+	*l = (struct link){.fd = fd, .asked = EPOLLIN | EPOLLOUT};
+	bgp_sock_nodelay(fd);
+	return watch(io, EPOLL_CTL_ADD, fd, p->slot * BGP_SIDES + side, l->asked);
 }
 
 static void link_end(struct link *l)
@@ -179,11 +91,12 @@ static void link_interest(struct bgp_io *io, const struct bgp_peer *p, enum bgp_
 {
 	struct link *l = link_of(io, p, side);
 	bool writing = p->conns[side].state == BGP_STATE_CONNECT || bgp_peer_pending(p, side).n > 0;
+	uint32_t events = (l->waits ? 0u : EPOLLIN) | (writing ? EPOLLOUT : 0u);
 
-	if (l->fd < 0 || l->writing == writing)
+	if (l->fd < 0 || l->asked == events)
 		return;
-	l->writing = writing;
-	watch(io, EPOLL_CTL_MOD, l->fd, p->slot * BGP_SIDES + side, writing);
+	l->asked = events;
+	watch(io, EPOLL_CTL_MOD, l->fd, p->slot * BGP_SIDES + side, events);
 }
 
 static bool would_block(void)
@@ -212,11 +125,34 @@ static void link_failed(struct bgp_io *io, struct bgp_peer *p, enum bgp_side sid
 	bgp_peer_closed(p, side, now);
 }
 
+/* Counts what was read against the rate; beyond it the rest waits, and TCP's window closes. */
+static void link_pay(struct bgp_io *io, struct link *l, size_t n, nsec now)
+{
+	int64_t ns = (int64_t)n * NSEC_S(1) / READ_RATE;
+
+	l->paid_at = nsec_add(nsec_max(l->paid_at, now), ns);
+	if (l->waits || nsec_sub(l->paid_at, now) <= NSEC_MS(READ_AHEAD_MS))
+		return;
+	l->waits = true;
+	counter_add(io->counters, C_BGP_THROTTLED, 1);
+}
+
+/* Goes on when half of it is within the rate; returns when that is. */
+static nsec link_resume(struct link *l, nsec now)
+{
+	nsec at = nsec_add(l->paid_at, -NSEC_MS(READ_AHEAD_MS / 2));
+
+	if (!l->waits)
+		return NSEC_NEVER;
+	l->waits = !nsec_reached(at, now);
+	return l->waits ? at : NSEC_NEVER;
+}
+
 static void link_read(struct bgp_io *io, struct bgp_peer *p, enum bgp_side side, nsec now)
 {
 	struct link *l = link_of(io, p, side);
 
-	for (unsigned i = 0; i < READS_PER_EVENT && l->fd >= 0; i++) {
+	for (unsigned i = 0; i < READS_PER_EVENT && l->fd >= 0 && !l->waits; i++) {
 		ssize_t n = recv(l->fd, io->bytes, sizeof(io->bytes), 0);
 		if (n < 0 && would_block())
 			return;
@@ -224,6 +160,7 @@ static void link_read(struct bgp_io *io, struct bgp_peer *p, enum bgp_side side,
 			link_failed(io, p, side, now);
 			return;
 		}
+		link_pay(io, l, (size_t)n, now);
 		bgp_peer_rx(p, side, span_of(io->bytes, (size_t)n), now);
 	}
 }
@@ -249,19 +186,19 @@ static bool connect_to(struct bgp_io *io, struct bgp_peer *p, int fd)
 	socklen_t n;
 
 	if (ip_addr_is_set(&s->source)) {
-		n = to_sockaddr(&s->source, 0, &address);
+		n = bgp_sock_addr(&s->source, 0, &address);
 		if (bind(fd, (struct sockaddr *)&address, n) != 0) {
 			complain(p, "update-source");
 			return false;
 		}
 	}
-	if (s->password[0] && !set_md5(fd, &s->addr, s->password)) {
+	if (s->password[0] && !bgp_sock_md5(fd, &s->addr, s->password)) {
 		complain(p, "password");
 		return false;
 	}
-	if (!set_ttl(fd, s->addr.family, s))
+	if (!bgp_sock_ttl(fd, s->addr.family, s))
 		complain(p, "TTL");
-	n = to_sockaddr(&s->addr, s->port, &address);
+	n = bgp_sock_addr(&s->addr, s->port, &address);
 	if (connect(fd, (struct sockaddr *)&address, n) != 0 && errno != EINPROGRESS)
 		return false;
 	return link_begin(io, p, BGP_OUT, fd);
@@ -303,31 +240,6 @@ static void env_close(void *ctx, struct bgp_peer *p, enum bgp_side side)
 
 /* ---- the listener ---------------------------------------------------------------------------- */
 
-static int listen_on(unsigned family)
-{
-	struct ip_addr any = {.family = (uint8_t)family};
-	struct sockaddr_storage address;
-	socklen_t n = to_sockaddr(&any, BGP_PORT, &address);
-	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-
-	if (fd < 0)
-		return -1;
-	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	/* A neighbour with TTL security wants 255 in the answer to its SYN already. */
-	if (family == 6) {
-		set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-		set_int(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, TTL_MAX);
-	} else {
-		set_int(fd, IPPROTO_IP, IP_TTL, TTL_MAX);
-	}
-	if (bind(fd, (struct sockaddr *)&address, n) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
-	log_sink_printf(LOG_ERROR, "bgp: neighbours cannot connect: port %d: %s", BGP_PORT,
-			strerror(errno));
-	close(fd);
-	return -1;
-}
-
 static void listeners_update(struct bgp_io *io, bool on)
 {
 	for (unsigned i = 0; i < 2; i++) {
@@ -337,9 +249,9 @@ static void listeners_update(struct bgp_io *io, bool on)
 		}
 		if (!on || io->listener[i] >= 0)
 			continue;
-		io->listener[i] = listen_on(i ? 6 : 4);
+		io->listener[i] = bgp_sock_listen(i ? 6 : 4);
 		if (io->listener[i] >= 0)
-			watch(io, EPOLL_CTL_ADD, io->listener[i], LISTENER_V4 + i, false);
+			watch(io, EPOLL_CTL_ADD, io->listener[i], LISTENER_V4 + i, EPOLLIN);
 	}
 }
 
@@ -350,7 +262,7 @@ static void passwords_update(struct bgp_io *io)
 	while ((p = bgp_speaker_next(&io->speaker, p))) {
 		const struct bgp_session_conf *s = &p->conf.session;
 		int fd = io->listener[s->addr.family == 6];
-		if (fd >= 0 && ip_addr_is_set(&s->addr) && !set_md5(fd, &s->addr, s->password))
+		if (fd >= 0 && ip_addr_is_set(&s->addr) && !bgp_sock_md5(fd, &s->addr, s->password))
 			complain(p, "password");
 	}
 }
@@ -358,10 +270,11 @@ static void passwords_update(struct bgp_io *io)
 static void accept_one(struct bgp_io *io, int fd, const struct ip_addr *from, nsec now)
 {
 	struct bgp_peer *p = bgp_speaker_by_addr(&io->speaker, from);
-	struct ip_addr local = local_of(fd);
+	struct ip_addr local = bgp_sock_local(fd);
 
-	if (!p || !set_ttl(fd, from->family, &p->conf.session) ||
+	if (!p || !bgp_sock_ttl(fd, from->family, &p->conf.session) ||
 	    !bgp_peer_accepted(p, &local, now)) {
+		counter_add(io->counters, C_BGP_REFUSED, 1);
 		close(fd);
 		return;
 	}
@@ -371,14 +284,54 @@ static void accept_one(struct bgp_io *io, int fd, const struct ip_addr *from, ns
 
 static void take_connections(struct bgp_io *io, int listener, nsec now)
 {
-	for (unsigned i = 0; i < BACKLOG; i++) {
+	for (unsigned i = 0; i < ACCEPTS_PER_EVENT; i++) {
 		struct sockaddr_storage s;
 		socklen_t n = sizeof(s);
 		int fd = accept4(listener, (struct sockaddr *)&s, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
 			return;
-		struct ip_addr from = from_sockaddr((struct sockaddr *)&s);
+		struct ip_addr from = bgp_sock_ip((struct sockaddr *)&s);
 		accept_one(io, fd, &from, now);
+	}
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+/* Asks for the address of every neighbour that has none; answers come as events. */
+static void look_up(struct bgp_io *io, nsec now)
+{
+	struct bgp_peer *p = NULL;
+
+	io->look_up_at = NSEC_NEVER;
+	while ((p = bgp_speaker_next(&io->speaker, p))) {
+		if (ip_addr_is_set(&p->conf.session.addr))
+			continue;
+		if (!io->resolver) {
+			io->resolver = resolver_new(io->alloc);
+			if (io->resolver)
+				watch(io, EPOLL_CTL_ADD, resolver_fd(io->resolver), RESOLVER,
+				      EPOLLIN);
+		}
+		if (!io->resolver || !resolver_ask(io->resolver, p->conf.name))
+			log_sink_printf(LOG_ERROR, "bgp: %.200s: cannot be looked up now",
+					p->conf.name);
+		io->look_up_at = nsec_add(now, NSEC_S(LOOK_UP_AGAIN_S));
+	}
+}
+
+static void take_answers(struct bgp_io *io, nsec now)
+{
+	struct resolver_answer a;
+	char ip[IP_ADDR_TEXT];
+
+	while (resolver_read(io->resolver, &a)) {
+		if (!ip_addr_is_set(&a.addr)) {
+			log_sink_printf(LOG_ERROR, "bgp: %.200s: %s", a.name, gai_strerror(a.why));
+			continue;
+		}
+		log_sink_printf(LOG_NOTE, "bgp: %.200s is %s", a.name, ip_addr_text(&a.addr, ip));
+		bgp_speaker_address(&io->speaker, a.name, &a.addr, now);
+		passwords_update(io);
 	}
 }
 
@@ -407,12 +360,16 @@ static void take_connected(struct bgp_io *io, struct bgp_peer *p, nsec now)
 	}
 	if (getpeername(l->fd, (struct sockaddr *)&s, &n) != 0)
 		return; /* not yet */
-	struct ip_addr local = local_of(l->fd);
+	struct ip_addr local = bgp_sock_local(l->fd);
 	bgp_peer_connected(p, &local, now);
 }
 
 void bgp_io_event(struct bgp_io *io, unsigned what, nsec now)
 {
+	if (what == RESOLVER) {
+		take_answers(io, now);
+		return;
+	}
 	if (what == LISTENER_V4 || what == LISTENER_V6) {
 		int fd = io->listener[what - LISTENER_V4];
 		if (fd >= 0)
@@ -432,22 +389,13 @@ void bgp_io_event(struct bgp_io *io, unsigned what, nsec now)
 static void peer_write(struct bgp_io *io, struct bgp_peer *p, nsec now)
 {
 	for (enum bgp_side side = 0; side < BGP_SIDES; side++) {
-		if (link_of(io, p, side)->failed) {
-			link_of(io, p, side)->failed = false;
+		struct link *l = link_of(io, p, side);
+		if (l->failed) {
+			l->failed = false;
 			bgp_peer_closed(p, side, now);
-			continue;
+		} else if (!link_write(io, p, side, now)) {
+			link_failed(io, p, side, now);
 		}
-		for (unsigned i = 0; i < FILLS_PER_TURN; i++) {
-			if (bgp_peer_pending(p, side).n == 0)
-				break;
-			if (!link_write(io, p, side, now)) {
-				link_failed(io, p, side, now);
-				break;
-			}
-			if (p->up == side)
-				bgp_peer_fill(p, now);
-		}
-		link_interest(io, p, side);
 	}
 }
 
@@ -461,43 +409,81 @@ nsec bgp_io_turn(struct bgp_io *io, nsec now)
 		peer_write(io, p, now);
 		if (failed)
 			next = nsec_min(next, p->retry_at);
+		for (enum bgp_side side = 0; side < BGP_SIDES; side++) {
+			next = nsec_min(next, link_resume(link_of(io, p, side), now));
+			link_interest(io, p, side);
+		}
 	}
-	return next;
+	if (nsec_reached(io->look_up_at, now))
+		look_up(io, now);
+	next = nsec_min(next, io->look_up_at);
+	return nsec_min(next, bgp_speaker_feed_at(&io->speaker));
 }
 
 /* ---- configuration --------------------------------------------------------------------------- */
 
-/* Names are looked up once: a neighbour that is known keeps its address. */
-static void resolve(struct bgp_io *io, struct bgp_peer_conf *c)
+/* A neighbour that is known by name keeps its address. */
+static void keep_address(const struct bgp_io *io, struct bgp_peer_conf *c)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
 	struct bgp_peer *p = NULL;
 
 	while ((p = bgp_speaker_next(&io->speaker, p)))
-		if (strcmp(p->conf.name, c->name) == 0)
+		if (!ip_addr_is_set(&c->session.addr) && strcmp(p->conf.name, c->name) == 0)
 			c->session.addr = p->conf.session.addr;
-	if (ip_addr_is_set(&c->session.addr))
+}
+
+/* An identifier that nobody chose does not follow the addresses of interfaces: every session would
+ * begin anew. */
+static void settle_id(struct bgp_io *io)
+{
+	if (io->conf.as == 0 || ip_addr_is_set(&io->conf.router_id))
 		return;
-	int why = getaddrinfo(c->name, NULL, &hints, &found);
-	if (why != 0) {
-		log_sink_printf(LOG_ERROR, "bgp: %.200s: %s", c->name, gai_strerror(why));
-		return;
-	}
-	c->session.addr = from_sockaddr(found->ai_addr);
-	freeaddrinfo(found);
+	io->conf.router_id = io->speaker.as ? io->speaker.id : bgp_sock_any_ip();
+}
+
+static void network(struct bgp_io *io, const struct ip_prefix *p, enum bgp_network who, bool held)
+{
+	char text[IP_PREFIX_TEXT];
+
+	if (!bgp_rib_network(&io->speaker.rib, p, who, held))
+		log_sink_printf(LOG_ERROR, "bgp: out of memory: %s is not announced",
+				ip_prefix_text(p, text));
+}
+
+static bool has_network(const struct bgp_conf *c, const struct ip_prefix *p)
+{
+	for (unsigned i = 0; i < c->n_networks; i++)
+		if (c->networks[i].len == p->len && ip_addr_equal(&c->networks[i].addr, &p->addr))
+			return true;
+	return false;
+}
+
+static void networks_update(struct bgp_io *io)
+{
+	const struct bgp_conf *c = &io->conf;
+
+	for (unsigned i = 0; i < io->n_networks; i++)
+		if (!has_network(c, &io->networks[i]))
+			network(io, &io->networks[i], BGP_NETWORK_CONF, false);
+	for (unsigned i = 0; i < c->n_networks; i++)
+		network(io, &c->networks[i], BGP_NETWORK_CONF, true);
+	io->n_networks = c->n_networks;
+	memcpy(io->networks, c->networks, sizeof(io->networks));
 }
 
 void bgp_io_conf(struct bgp_io *io, const struct conf *conf, nsec now)
 {
 	conf_to_bgp(conf, &io->conf);
-	if (io->conf.as && !ip_addr_is_set(&io->conf.router_id))
-		io->conf.router_id = some_address();
+	settle_id(io);
 	for (unsigned i = 0; i < io->conf.n_peers; i++)
-		resolve(io, &io->conf.peers[i]);
+		keep_address(io, &io->conf.peers[i]);
+	bgp_rib_aggregate(&io->speaker.rib, io->conf.aggregate);
+	networks_update(io);
 	if (!bgp_speaker_conf(&io->speaker, &io->conf, now))
 		log_sink_write(LOG_ERROR, 0, 0, "bgp: out of memory: neighbours are missing");
 	listeners_update(io, io->conf.as != 0);
 	passwords_update(io);
+	io->look_up_at = now;
 	mem_wipe(&io->conf, sizeof(io->conf));
 }
 
@@ -519,11 +505,7 @@ void bgp_io_route(struct bgp_io *io, bool add, const struct ip_prefix *p)
 
 void bgp_io_network(struct bgp_io *io, bool add, const struct ip_prefix *p)
 {
-	char text[IP_PREFIX_TEXT];
-
-	if (!bgp_rib_network(&io->speaker.rib, p, add))
-		log_sink_printf(LOG_ERROR, "bgp: out of memory: %s is not announced",
-				ip_prefix_text(p, text));
+	network(io, p, BGP_NETWORK_POOL, add);
 }
 
 struct bgp_speaker *bgp_io_speaker(struct bgp_io *io)
@@ -533,7 +515,8 @@ struct bgp_speaker *bgp_io_speaker(struct bgp_io *io)
 
 /* ---- begin and end --------------------------------------------------------------------------- */
 
-struct bgp_io *bgp_io_new(const struct alloc *a, int epoll_fd, uint64_t tag, nsec now)
+struct bgp_io *bgp_io_new(const struct alloc *a, struct counters *counters, int epoll_fd,
+			  uint64_t tag, nsec now)
 {
 	struct bgp_io *io = alloc_get(a, sizeof(*io));
 	uint64_t seed;
@@ -544,12 +527,15 @@ struct bgp_io *bgp_io_new(const struct alloc *a, int epoll_fd, uint64_t tag, nse
 	io->alloc = a;
 	io->epoll_fd = epoll_fd;
 	io->tag = tag;
+	io->counters = counters;
+	io->look_up_at = NSEC_NEVER;
 	io->listener[0] = io->listener[1] = -1;
 	for (unsigned slot = 0; slot < BGP_PEERS_MAX; slot++)
 		for (enum bgp_side side = 0; side < BGP_SIDES; side++)
 			io->links[slot][side].fd = -1;
 	io->env = (struct bgp_env){.ctx = io,
 				   .alloc = a,
+				   .counters = counters,
 				   .random = env_random,
 				   .connect = env_connect,
 				   .close = env_close,
@@ -578,6 +564,7 @@ void bgp_io_free(struct bgp_io *io)
 	if (!io)
 		return;
 	listeners_update(io, false);
+	resolver_free(io->resolver);
 	bgp_speaker_fini(&io->speaker);
 	alloc_put(io->alloc, io, sizeof(*io));
 }

@@ -1,7 +1,8 @@
 /*
  * bgp_io.h - the BGP speaker's sockets: connects to neighbours, listens on port 179, TCP-MD5
- * (RFC 2385), TTL security (RFC 5082), and the configuration's way to the speaker. Owner: the
- * control thread; nothing in here blocks but the look-up of neighbours that are configured by name.
+ * (RFC 2385), TTL security (RFC 5082), names of neighbours, and the configuration's way to the
+ * speaker. Owner: the control thread; nothing in here blocks. A neighbour that floods is read at a
+ * limited rate.
  */
 #ifndef LNS_BGP_IO_H
 #define LNS_BGP_IO_H
@@ -12,7 +13,8 @@
 struct bgp_io;
 
 /* Sockets are watched in `epoll_fd` with `tag` and a number in the low 16 bits. NULL: no memory. */
-struct bgp_io *bgp_io_new(const struct alloc *a, int epoll_fd, uint64_t tag, nsec now);
+struct bgp_io *bgp_io_new(const struct alloc *a, struct counters *counters, int epoll_fd,
+			  uint64_t tag, nsec now);
 void bgp_io_free(struct bgp_io *io);
 
 void bgp_io_conf(struct bgp_io *io, const struct conf *conf, nsec now);

@@ -15,14 +15,14 @@ void show_bgp_header(struct show_text *t, const struct bgp_speaker *s)
 		     "---- ---------");
 }
 
-static uint32_t seconds_until(nsec when, nsec now)
+uint32_t bgp_seconds_until(nsec when, nsec now)
 {
 	if (nsec_is_never(when) || nsec_reached(when, now))
 		return 0;
 	return (uint32_t)((nsec_sub(when, now) + 999999999) / 1000000000);
 }
 
-static uint32_t as_of(const struct bgp_peer *p)
+uint32_t bgp_peer_as(const struct bgp_peer *p)
 {
 	return p->conf.session.remote_as ? p->conf.session.remote_as : p->as;
 }
@@ -37,10 +37,11 @@ void show_bgp_line(struct show_text *t, const struct bgp_peer *p, nsec now)
 	char address[IP_ADDR_TEXT];
 	bool up = p->up != BGP_SIDES;
 
-	show_line(t, "%-18.18s %5u %15s %-11s %7u %7us %5s %4s %4u %4u", p->conf.name, as_of(p),
-		  ip_addr_text(&p->conf.session.addr, address), bgp_state_name(bgp_peer_state(p)),
-		  retries_of(p), up ? 0 : seconds_until(p->retry_at, now),
-		  p->suspended ? "no" : "yes", bgp_peer_is_idle(p) ? "no" : "yes",
+	show_line(t, "%-18.18s %5u %15s %-11s %7u %7us %5s %4s %4u %4u", p->conf.name,
+		  bgp_peer_as(p), ip_addr_text(&p->conf.session.addr, address),
+		  bgp_state_name(bgp_peer_state(p)), retries_of(p),
+		  up ? 0 : bgp_seconds_until(p->retry_at, now), p->suspended ? "no" : "yes",
+		  bgp_peer_is_idle(p) ? "no" : "yes",
 		  up ? p->keepalive_s : p->conf.session.keepalive_s,
 		  up ? p->hold_s : p->conf.session.hold_s);
 }
@@ -56,7 +57,7 @@ static void detail_session(struct show_text *t, const struct bgp_peer *p, nsec n
 	show_line(t, "\tIdentifier:         %s", ip_addr_text(&o->id, id));
 	show_line(t, "\tLocal address:      %s", ip_addr_text(&c->local, local));
 	show_line(t, "\tTimers:             keepalive %u s, hold %u s", p->keepalive_s, p->hold_s);
-	show_line(t, "\tHold expires in:    %u s", seconds_until(c->hold_at, now));
+	show_line(t, "\tHold expires in:    %u s", bgp_seconds_until(c->hold_at, now));
 	show_line(t, "\tCapabilities:      %s%s%s%s%s%s", o->family[BGP_IPV4] ? " IPv4" : "",
 		  o->family[BGP_IPV6] ? " IPv6" : "", o->as4 ? " AS4" : "",
 		  o->refresh ? " refresh" : "", o->extended ? " extended" : "",
@@ -84,13 +85,13 @@ void show_bgp_detail(struct show_text *t, const struct bgp_peer *p, nsec now)
 	char address[IP_ADDR_TEXT];
 
 	show_line(t, "Neighbour %.200s, address %s, AS %u", p->conf.name,
-		  ip_addr_text(&p->conf.session.addr, address), as_of(p));
+		  ip_addr_text(&p->conf.session.addr, address), bgp_peer_as(p));
 	show_line(t, "\tState:              %s", bgp_state_name(bgp_peer_state(p)));
 	if (p->up != BGP_SIDES)
 		detail_session(t, p, now);
 	else
 		show_line(t, "\tRetries:            %u, next in %u s", retries_of(p),
-			  seconds_until(p->retry_at, now));
+			  bgp_seconds_until(p->retry_at, now));
 	show_line(t, "\tRoutes:             %s, %s", p->suspended ? "suspended" : "announced",
 		  bgp_peer_is_idle(p) ? "up to date" : "changes pending");
 	show_line(t, "\tPrefixes to tell:   %u", p->rib->live);

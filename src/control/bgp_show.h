@@ -12,4 +12,9 @@ void show_bgp_header(struct show_text *t, const struct bgp_speaker *s);
 void show_bgp_line(struct show_text *t, const struct bgp_peer *p, nsec now);
 void show_bgp_detail(struct show_text *t, const struct bgp_peer *p, nsec now);
 
+/* Rounded up; 0 when it is past, or never. */
+uint32_t bgp_seconds_until(nsec when, nsec now);
+/* The AS that the neighbour has to have. */
+uint32_t bgp_peer_as(const struct bgp_peer *p);
+
 #endif

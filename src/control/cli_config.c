@@ -362,7 +362,13 @@ static const struct command_row commands[] = {
 	 "By protocol, addresses and ports"},
 
 	{MODE_ROUTER, "neighbour", cmd_line, true, "A BGP peer"},
+	{MODE_ROUTER, "bgp", NULL, true, NULL},
+	{MODE_ROUTER, "bgp router-id", cmd_line, true, "BGP identifier"},
+	{MODE_ROUTER, "bgp aggregate", cmd_line, true,
+	 "Whether prefixes within an announced network are left out"},
+	{MODE_ROUTER, "network", cmd_line, true, "A network to announce besides the pool's"},
 	{MODE_ROUTER, "no", NULL, true, NULL},
+	{MODE_ROUTER, "no network", cmd_line, true, "Announce it no longer"},
 	{MODE_ROUTER, "no neighbour", cmd_line, true, "Remove a peer"},
 
 	{MODE_ACL_STANDARD, "permit", cmd_line, true, "Let pass"},

@@ -332,14 +332,23 @@ static struct bgp_peer_conf *peer_of(const struct conf *c, struct bgp_conf *out,
 	return &out->peers[out->n_peers++];
 }
 
+static void take_network(const char *word, struct bgp_conf *out)
+{
+	if (out->n_networks < BGP_NETWORKS_MAX &&
+	    ip_prefix_parse(span_str(word), &out->networks[out->n_networks]))
+		out->n_networks++;
+}
+
 static void take_member(const struct conf *c, const struct lex_line *line, struct bgp_conf *out)
 {
 	struct value v;
 
-	if (line->n == 3 && strcmp(line->word[1], "router-id") == 0) {
+	if (line->n == 2 && strcmp(line->word[0], "network") == 0)
+		take_network(line->word[1], out);
+	else if (line->n == 3 && strcmp(line->word[1], "router-id") == 0)
 		address(line->word[2], 4, &out->router_id);
-		return;
-	}
+	else if (line->n == 3 && strcmp(line->word[1], "aggregate") == 0)
+		yes_or_no(line->word[2], &out->aggregate);
 	if (line->n < 4)
 		return;
 	struct bgp_peer_conf *p = peer_of(c, out, line->word[1]);

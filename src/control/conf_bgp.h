@@ -1,7 +1,7 @@
 /*
  * conf_bgp.h - grammar of the `router bgp` block and the block as numbers:
  *
- *	bgp router-id A.B.C.D
+ *	bgp router-id A.B.C.D			bgp aggregate yes|no	network PREFIX
  *	neighbour PEER remote-as AS		timers KEEPALIVE HOLD	update-source IP
  *	               password WORD		ttl-security HOPS	ebgp-multihop TTL
  *	               connect-retry SECONDS	port PORT		passive yes|no

@@ -328,6 +328,72 @@ static void run_router_id(struct parser *p, const struct lex_line *line, const c
 	add_to_block(p, CONF_KEPT_BGP, text);
 }
 
+static void run_aggregate(struct parser *p, const struct lex_line *line, const char *const *args,
+			  unsigned n_args)
+{
+	(void)line;
+	(void)n_args;
+	bool yes = lex_equal_nocase(args[0], "yes");
+
+	if (!yes && !lex_equal_nocase(args[0], "no")) {
+		ERROR(p, "bgp aggregate: takes yes or no: \"%.40s\"", args[0]);
+		return;
+	}
+	remove_from_block(p, CONF_KEPT_BGP, "bgp aggregate ");
+	add_to_block(p, CONF_KEPT_BGP, yes ? "bgp aggregate yes" : "bgp aggregate no");
+}
+
+static bool network_line(struct parser *p, const char *word, char text[static IP_PREFIX_TEXT + 16])
+{
+	struct ip_prefix prefix;
+	char ip[IP_PREFIX_TEXT];
+
+	if (!ip_prefix_parse(span_str(word), &prefix)) {
+		ERROR(p, "network: not a network (a.b.c.d/len or IPv6): \"%.60s\"", word);
+		return false;
+	}
+	snprintf(text, IP_PREFIX_TEXT + 16, "network %s", ip_prefix_text(&prefix, ip));
+	return true;
+}
+
+static unsigned networks_of(const struct parser *p)
+{
+	unsigned n = 0;
+
+	for (const struct conf_kept *k = p->conf->kept; k; k = k->next)
+		n += k->kind == CONF_KEPT_BGP && !k->head && k->text->n > 8 &&
+		     memcmp(k->text->s, "network ", 8) == 0;
+	return n;
+}
+
+static void run_network(struct parser *p, const struct lex_line *line, const char *const *args,
+			unsigned n_args)
+{
+	(void)line;
+	(void)n_args;
+	char text[IP_PREFIX_TEXT + 16];
+
+	if (!network_line(p, args[0], text))
+		return;
+	remove_from_block(p, CONF_KEPT_BGP, text);
+	if (networks_of(p) >= BGP_NETWORKS_MAX) {
+		ERROR(p, "network: more than %u of them", BGP_NETWORKS_MAX);
+		return;
+	}
+	add_to_block(p, CONF_KEPT_BGP, text);
+}
+
+static void run_no_network(struct parser *p, const struct lex_line *line, const char *const *args,
+			   unsigned n_args)
+{
+	(void)line;
+	(void)n_args;
+	char text[IP_PREFIX_TEXT + 16];
+
+	if (network_line(p, args[0], text) && remove_from_block(p, CONF_KEPT_BGP, text) == 0)
+		ERROR(p, "no network: there is no \"%.40s\"", args[0]);
+}
+
 static void run_no_neighbour(struct parser *p, const struct lex_line *line, const char *const *args,
 			     unsigned n_args)
 {
@@ -614,6 +680,9 @@ static const struct command commands[] = {
 	 run_neighbour,
 	 "neighbour PEER ATTRIBUTE VALUE"},
 	{BLOCK_BGP, {"bgp", "router-id"}, 1, 1, run_router_id, "bgp router-id A.B.C.D"},
+	{BLOCK_BGP, {"bgp", "aggregate"}, 1, 1, run_aggregate, "bgp aggregate yes|no"},
+	{BLOCK_BGP, {"network"}, 1, 1, run_network, "network PREFIX"},
+	{BLOCK_BGP, {"no", "network"}, 1, 1, run_no_network, "no network PREFIX"},
 	{BLOCK_BGP, {"no", "neighbour"}, 1, 1, run_no_neighbour, "no neighbour PEER"},
 	{BLOCK_BGP, {"exit"}, 0, 0, run_exit, "exit"},
 	{BLOCK_ACL, {"permit"}, 1, LEX_WORDS_MAX, run_rule, "permit RULE"},

@@ -39,9 +39,14 @@ static bool carries(const struct ifaddrs *i, const struct ip_addr *ip)
 	return memcmp(&s->sin_addr, ip->b, 4) == 0;
 }
 
-/* The link-layer address of an Ethernet interface, NULL when it is none. */
-static const struct sockaddr_ll *link_of(const struct ifaddrs *all, const char *name)
+/* The link-layer address of an Ethernet interface, NULL when it is none. An address may have a
+ * label, "eth0:1", as its interface's name. */
+static const struct sockaddr_ll *link_of(const struct ifaddrs *all, const char *label)
 {
+	char name[IF_NAMESIZE] = {0};
+
+	memcpy(name, label, strnlen(label, sizeof(name) - 1));
+	name[strcspn(name, ":")] = '\0';
 	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
 		if (!i->ifa_addr || i->ifa_addr->sa_family != AF_PACKET ||
 		    strcmp(i->ifa_name, name) != 0)

@@ -215,6 +215,20 @@ bool ippool_range(const struct ippool *p, unsigned i, struct ip_prefix *out)
 	return true;
 }
 
+/* Ranges do not overlap, so at most one of them begins there. */
+bool ippool_has_range(const struct ippool *p, const struct ip_prefix *range)
+{
+	uint32_t first = ip_addr_u32(&range->addr);
+	const struct range *r = range->addr.family == 4 ? range_of(p, first) : NULL;
+
+	if (r && r->first == first && r->len == range->len)
+		return true;
+	for (uint32_t i = 0; i < p->n_retired; i++)
+		if (p->retired[i].first == first && p->retired[i].len == range->len)
+			return true;
+	return false;
+}
+
 bool ippool_contains(const struct ippool *p, const struct ip_addr *ip)
 {
 	if (ip->family != 4)

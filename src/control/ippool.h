@@ -32,6 +32,8 @@ bool ippool_retire(struct ippool *p, struct ip_prefix *out);
 /* Prefixes to route toward the TUN device, single addresses included. False at the end. */
 bool ippool_range(const struct ippool *p, unsigned i, struct ip_prefix *out);
 
+/* Is this one of those prefixes? */
+bool ippool_has_range(const struct ippool *p, const struct ip_prefix *range);
 /* Is it in one of those prefixes? */
 bool ippool_contains(const struct ippool *p, const struct ip_addr *ip);
 

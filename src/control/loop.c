@@ -182,15 +182,6 @@ static void route_pool(struct loop *l)
 		route_network(l, true, &range);
 }
 
-static bool pool_has(const struct ippool *pool, const struct ip_prefix *p)
-{
-	struct ip_prefix range;
-	for (unsigned i = 0; ippool_range(pool, i, &range); i++)
-		if (range.len == p->len && ip_addr_equal(&range.addr, &p->addr))
-			return true;
-	return false;
-}
-
 /* Networks with an address in use stay routed until the last of them is given back. */
 static void replace_pool(struct loop *l, struct ippool *fresh)
 {
@@ -207,7 +198,7 @@ static void replace_pool(struct loop *l, struct ippool *fresh)
 		n = 0;
 	}
 	for (unsigned i = 0; i < n; i++)
-		if (!pool_has(l->pool, &before[i]))
+		if (!ippool_has_range(l->pool, &before[i]))
 			route_network(l, false, &before[i]);
 	route_pool(l);
 	free(before);
@@ -433,7 +424,7 @@ static nsec turn(struct loop *l, nsec now)
 		l->rates_next = nsec_add(now, NSEC_S(RATES_EVERY_S));
 		struct ip_prefix gone;
 		while (ippool_retire(l->pool, &gone))
-			if (!pool_has(l->pool, &gone))
+			if (!ippool_has_range(l->pool, &gone))
 				route_network(l, false, &gone);
 	}
 	nsec next = nsec_min(core_turn(l->core, now), l->rates_next);
@@ -653,7 +644,7 @@ static bool start_bgp(struct loop *l)
 	struct ip_prefix p;
 	nsec now = clock_now();
 
-	l->bgp = bgp_io_new(&heap, l->epoll, (uint64_t)EVENT_BGP << EVENT_SHIFT, now);
+	l->bgp = bgp_io_new(&heap, &l->counters, l->epoll, (uint64_t)EVENT_BGP << EVENT_SHIFT, now);
 	if (!l->bgp)
 		return false;
 	for (unsigned i = 0; ippool_range(l->pool, i, &p); i++)
@@ -666,7 +657,7 @@ static bool start_bgp(struct loop *l)
 	bgp_io_conf(l->bgp, l->conf, now);
 	for (unsigned i = 0; l->conf->send_garp && !bgp_io_is_on(l->bgp) && i < l->conf->n_bind;
 	     i++)
-		garp_send(&l->conf->bind[i]);
+		counter_add(&l->counters, C_GARP_SENT, garp_send(&l->conf->bind[i]));
 	return true;
 }
 
@@ -676,7 +667,7 @@ static bool start(struct loop *l)
 	if (!watch(l, l->signals, EVENT_SIGNAL) || !start_dataplane(l) ||
 	    !watch(l, dp_control_fd(l->dp), EVENT_WORKERS))
 		return false;
-	l->netlink = netlink_new(dp_tun_ifindex(l->dp));
+	l->netlink = netlink_new(dp_tun_ifindex(l->dp), &l->counters);
 	if (!l->netlink || !watch(l, netlink_fd(l->netlink), EVENT_NETLINK)) {
 		log_sink_printf(LOG_CRITICAL, "cannot start: netlink: %s", strerror(errno));
 		return false;

@@ -13,7 +13,7 @@
 enum {
 	BATCH_BYTES = 64 * 1024,
 	REQUEST_MAX = 128, /* bytes of one route request */
-	HISTORY = 4096,	   /* requests whose prefix is remembered for error lines; power of two */
+	LINES_PER_READ = 8,
 };
 
 struct netlink {
@@ -21,27 +21,25 @@ struct netlink {
 	unsigned ifindex;
 	bool down; /* the device, by somebody else's hand */
 	uint32_t seq;
-	uint64_t errors;
+	struct counters *counters;
+	unsigned refused; /* since the last report */
 	size_t used;
-	struct {
-		struct ip_prefix prefix;
-		bool add;
-	} history[HISTORY];
 	_Alignas(8) uint8_t batch[BATCH_BYTES];
 };
 
-struct netlink *netlink_new(unsigned ifindex)
+struct netlink *netlink_new(unsigned ifindex, struct counters *counters)
 {
 	struct netlink *nl = calloc(1, sizeof(*nl));
 	if (!nl)
 		return NULL;
 	nl->ifindex = ifindex;
+	nl->counters = counters;
 	nl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!nl->socket || mnl_socket_bind(nl->socket, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0) {
 		netlink_free(nl);
 		return NULL;
 	}
-	int bytes = 4 << 20; /* a storm of logins acknowledges thousands of routes at once */
+	int bytes = 4 << 20; /* thousands of routes may be refused at once */
 	setsockopt(netlink_fd(nl), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
 	setsockopt(netlink_fd(nl), SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
 	return nl;
@@ -60,10 +58,6 @@ int netlink_fd(const struct netlink *nl)
 {
 	return mnl_socket_get_fd(nl->socket);
 }
-uint64_t netlink_errors(const struct netlink *nl)
-{
-	return nl->errors;
-}
 
 void netlink_route(struct netlink *nl, bool add, const struct ip_prefix *p)
 {
@@ -71,12 +65,11 @@ void netlink_route(struct netlink *nl, bool add, const struct ip_prefix *p)
 		netlink_flush(nl);
 	struct nlmsghdr *h = mnl_nlmsg_put_header(nl->batch + nl->used);
 	h->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	h->nlmsg_flags = NLM_F_REQUEST; /* errors come without being asked for */
 	if (add)
 		h->nlmsg_flags |= NLM_F_CREATE | NLM_F_REPLACE;
 	h->nlmsg_seq = ++nl->seq;
-	nl->history[nl->seq % HISTORY].prefix = *p;
-	nl->history[nl->seq % HISTORY].add = add;
+	counter_add(nl->counters, add ? C_ROUTES_ADDED : C_ROUTES_REMOVED, 1);
 
 	bool v4 = p->addr.family == 4;
 	struct rtmsg *r = mnl_nlmsg_put_extra_header(h, sizeof(*r));
@@ -171,26 +164,63 @@ void netlink_flush(struct netlink *nl)
 	if (!nl->used)
 		return;
 	if (mnl_socket_sendto(nl->socket, nl->batch, nl->used) < 0) {
-		nl->errors++;
+		counter_add(nl->counters, C_ROUTE_ERRORS, 1);
 		log_sink_printf(LOG_ERROR, "route: netlink did not take %zu bytes: %s", nl->used,
 				strerror(errno));
 	}
 	nl->used = 0;
 }
 
-static void ack(struct netlink *nl, const struct nlmsghdr *h)
+/* What a message is about: its prefix. */
+static int destination(const struct nlattr *a, void *ctx)
 {
-	const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
-	if (h->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(*e) || e->error == 0)
-		return;
-	bool add = nl->history[h->nlmsg_seq % HISTORY].add;
+	struct ip_prefix *p = ctx;
+	size_t n = p->addr.family == 4 ? 4 : 16;
+
+	if (mnl_attr_get_type(a) == RTA_DST && mnl_attr_get_payload_len(a) == n)
+		memcpy(p->addr.b, mnl_attr_get_payload(a), n);
+	return MNL_CB_OK;
+}
+
+static void refused(struct netlink *nl, const struct nlmsgerr *e)
+{
+	const struct rtmsg *r = mnl_nlmsg_get_payload(&e->msg);
+	bool add = e->msg.nlmsg_type == RTM_NEWROUTE;
+	char text[IP_PREFIX_TEXT];
+
 	if (!add && e->error == -ESRCH)
 		return; /* gone already, e.g. with its interface */
-	nl->errors++;
-	char text[IP_PREFIX_TEXT];
+	counter_add(nl->counters, C_ROUTE_ERRORS, 1);
+	if (nl->refused++ >= LINES_PER_READ)
+		return;
+	struct ip_prefix p = {.addr.family = r->rtm_family == AF_INET ? 4 : 6,
+			      .len = r->rtm_dst_len};
+	mnl_attr_parse(&e->msg, sizeof(*r), destination, &p);
 	log_sink_printf(LOG_ERROR, "route: kernel refused to %s %s: %s", add ? "add" : "remove",
-			ip_prefix_text(&nl->history[h->nlmsg_seq % HISTORY].prefix, text),
-			strerror(-e->error));
+			ip_prefix_text(&p, text), strerror(-e->error));
+}
+
+/* The kernel repeats the request behind the error. */
+static void take_error(struct netlink *nl, const struct nlmsghdr *h)
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
+	size_t room = h->nlmsg_len - MNL_NLMSG_HDRLEN;
+
+	if (room < sizeof(*e) || e->error == 0)
+		return;
+	bool whole = e->msg.nlmsg_len >= MNL_NLMSG_HDRLEN + sizeof(struct rtmsg) &&
+		     e->msg.nlmsg_len <= room - sizeof(e->error);
+	if (whole)
+		refused(nl, e);
+	else
+		counter_add(nl->counters, C_ROUTE_ERRORS, 1);
+}
+
+static void report(struct netlink *nl)
+{
+	if (nl->refused > LINES_PER_READ)
+		log_sink_printf(LOG_ERROR, "route: and %u more", nl->refused - LINES_PER_READ);
+	nl->refused = 0;
 }
 
 static enum netlink_news link_changed(struct netlink *nl, const struct nlmsghdr *h)
@@ -212,7 +242,7 @@ static enum netlink_news link_changed(struct netlink *nl, const struct nlmsghdr 
 static enum netlink_news take(struct netlink *nl, const struct nlmsghdr *h)
 {
 	if (h->nlmsg_type == NLMSG_ERROR)
-		ack(nl, h);
+		take_error(nl, h);
 	else if (h->nlmsg_type == RTM_NEWLINK || h->nlmsg_type == RTM_DELLINK)
 		return link_changed(nl, h);
 	return NETLINK_NO_NEWS;
@@ -224,13 +254,12 @@ enum netlink_news netlink_read(struct netlink *nl)
 	enum netlink_news news = NETLINK_NO_NEWS;
 	for (unsigned reads = 0; reads < 64; reads++) {
 		ssize_t n = mnl_socket_recvfrom(nl->socket, bytes, sizeof(bytes));
-		if (n <= 0) {
-			if (n < 0 && errno == ENOBUFS)
-				nl->errors++;
-			if (n < 0 && errno == ENOBUFS)
-				continue;
-			return news;
+		if (n < 0 && errno == ENOBUFS) { /* some were lost */
+			counter_add(nl->counters, C_ROUTE_ERRORS, 1);
+			continue;
 		}
+		if (n <= 0)
+			break;
 		int left = (int)n;
 		for (struct nlmsghdr *h = (struct nlmsghdr *)bytes; mnl_nlmsg_ok(h, left);
 		     h = mnl_nlmsg_next(h, &left)) {
@@ -239,5 +268,6 @@ enum netlink_news netlink_read(struct netlink *nl)
 				news = one;
 		}
 	}
+	report(nl);
 	return news;
 }

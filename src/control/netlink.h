@@ -1,8 +1,8 @@
 /*
  * netlink.h - kernel routes toward the TUN device (rtnetlink through libmnl): pools, static
- * addresses, Framed-Routes. Requests are batched and sent at the end of a turn; errors come back
- * later, are counted and logged. Also watches the device: the kernel forgets its routes when
- * somebody sets it down. Owner: the control thread.
+ * addresses, Framed-Routes. Requests are batched and sent at the end of a turn; the kernel answers
+ * only what it refuses, which is counted and logged. Also watches the device: the kernel forgets
+ * its routes when somebody sets it down. Owner: the control thread.
  */
 #ifndef LNS_NETLINK_H
 #define LNS_NETLINK_H
@@ -11,13 +11,14 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/counters.h"
 
 enum { NETLINK_ROUTE_PROTOCOL = 42 }; /* rtm_protocol of our routes, as the original's */
 
 struct netlink;
 
 /* NULL: no netlink socket (errno says why). `ifindex` is the TUN device. */
-struct netlink *netlink_new(unsigned ifindex);
+struct netlink *netlink_new(unsigned ifindex, struct counters *counters);
 void netlink_free(struct netlink *nl);
 /* Removes every route of ours toward the device, e.g. of a run that crashed. Waits for the kernel's
  * table; false when it could not be read. */
@@ -34,8 +35,7 @@ enum netlink_news {
 	NETLINK_GONE,	  /* deleted: there is nothing to forward to any more */
 };
 
-/* Reads acknowledgements and news; call when the descriptor is readable. */
+/* Reads errors and news; call when the descriptor is readable. */
 enum netlink_news netlink_read(struct netlink *nl);
-uint64_t netlink_errors(const struct netlink *nl);
 
 #endif

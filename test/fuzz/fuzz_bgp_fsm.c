@@ -135,7 +135,7 @@ static void order(uint8_t what, uint8_t more, struct span *in)
 		bgp_speaker_restart(w.kit.peer, w.kit.now);
 		break;
 	case 10:
-		bgp_peer_fill(w.kit.peer, w.kit.now);
+		bgp_peer_feed(w.kit.peer, more + 1u, w.kit.now);
 		break;
 	default:
 		prefix_change(more);

@@ -12,6 +12,7 @@
 
 struct bgp_kit {
 	struct test_alloc memory;
+	struct counters counters;
 	struct bgp_env env;
 	struct bgp_speaker speaker;
 	struct bgp_peer *peer;
@@ -61,8 +62,13 @@ static inline void bgp_kit_start(struct bgp_kit *k)
 	memset(k, 0, sizeof(*k));
 	test_alloc_init(&k->memory);
 	k->now = (nsec){NSEC_S(1000)};
-	k->env = (struct bgp_env){
-		k, &k->memory.alloc, bgp_kit_random, bgp_kit_connect, bgp_kit_close, bgp_kit_log};
+	k->env = (struct bgp_env){.ctx = k,
+				  .alloc = &k->memory.alloc,
+				  .counters = &k->counters,
+				  .random = bgp_kit_random,
+				  .connect = bgp_kit_connect,
+				  .close = bgp_kit_close,
+				  .log = bgp_kit_log};
 	bgp_speaker_init(&k->speaker, &k->env, 1, k->now);
 	k->conf.as = 65000;
 	k->conf.router_id = ip_addr_v4(0xC0000201);

@@ -1,7 +1,9 @@
 /* The neighbour's machine: both ways of connecting, collisions, timers, errors, prefixes. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -72,7 +74,9 @@ static void take_all(enum bgp_side side)
 
 static void connect_out(void)
 {
-	bgp_speaker_turn(&k.speaker, k.now);
+	wait_s(0);
+	if (bgp_peer_state(k.peer) != BGP_STATE_CONNECT)
+		wait_s(1); /* after a reset */
 	assert_int_equal(bgp_peer_state(k.peer), BGP_STATE_CONNECT);
 	bgp_peer_connected(k.peer, bgp_kit_local(), k.now);
 	assert_int_equal(bgp_peer_state(k.peer), BGP_STATE_OPEN_SENT);
@@ -127,7 +131,10 @@ static struct heard hear(enum bgp_side side)
 	struct bgp_error e;
 
 	for (;;) {
-		bgp_peer_fill(k.peer, k.now);
+		k.now = nsec_add(k.now, NSEC_MS(50));
+		bgp_rib_settle(&k.speaker.rib);
+		bgp_peer_feed(k.peer, UINT_MAX, k.now);
+		bgp_rib_collect(&k.speaker.rib);
 		struct span s = bgp_peer_pending(k.peer, side);
 		if (s.n == 0)
 			return h;
@@ -245,7 +252,24 @@ static void a_neighbour_that_restarts_gracefully_replaces_its_session(void **sta
 	open.graceful = true;
 	establish_with(&open);
 	assert_true(bgp_peer_accepted(k.peer, bgp_kit_local(), k.now));
+	say_open(BGP_IN, &open); /* right after the session came up: a late collision */
+	assert_told(BGP_IN, BGP_ERR_CEASE_COLLISION);
+	assert_true(bgp_peer_accepted(k.peer, bgp_kit_local(), k.now));
 	open.restarting = true;
+	say_open(BGP_IN, &open);
+	assert_int_equal(k.closes[BGP_OUT], 1);
+	say_keepalive(BGP_IN);
+	assert_int_equal(k.peer->up, BGP_IN);
+}
+
+static void a_neighbour_that_died_unnoticed_replaces_its_session(void **state)
+{
+	(void)state;
+	struct bgp_open open = their_open;
+	open.graceful = true;
+	establish_with(&open);
+	wait_s(10);
+	assert_true(bgp_peer_accepted(k.peer, bgp_kit_local(), k.now));
 	say_open(BGP_IN, &open);
 	assert_int_equal(k.closes[BGP_OUT], 1);
 	say_keepalive(BGP_IN);
@@ -391,6 +415,65 @@ static void refused_capabilities_are_left_out(void **state)
 	assert_last_error(BGP_ERR_OPEN_PARAMETER, false);
 	connect_out();
 	assert_true(bgp_peer_pending(k.peer, BGP_OUT).n == 29 && with > 29);
+	/* The next session is begun with them again: the neighbour may have learned. */
+	say_open(BGP_OUT, &their_open);
+	say_keepalive(BGP_OUT);
+	assert_int_equal(bgp_peer_state(k.peer), BGP_STATE_ESTABLISHED);
+	bgp_peer_closed(k.peer, BGP_OUT, k.now);
+	wait_s(5);
+	bgp_peer_connected(k.peer, bgp_kit_local(), k.now);
+	assert_int_equal(bgp_peer_pending(k.peer, BGP_OUT).n, with);
+}
+
+/* One connection was begun without capabilities, the other one with: each keeps its own. */
+static void capabilities_belong_to_a_connection(void **state)
+{
+	(void)state;
+	struct bgp_open plain = their_open;
+	hold_prefixes(1, 1, true);
+	connect_out();
+	assert_true(bgp_peer_accepted(k.peer, bgp_kit_local(), k.now));
+	say_notification(BGP_IN, BGP_ERR_OPEN_CAPABILITY);
+	plain.id = ip_addr_v4(1);
+	say_open(BGP_OUT, &plain);
+	say_keepalive(BGP_OUT);
+	take_all(BGP_OUT);
+	assert_int_equal(hear(BGP_OUT).announced, 1); /* checked with AS numbers of four bytes */
+	hold_prefixes(1, 1, false);
+}
+
+static void a_neighbour_that_comes_too_often_is_refused(void **state)
+{
+	(void)state;
+	unsigned taken = 0;
+	for (unsigned i = 0; i < 1000; i++) {
+		taken += bgp_peer_accepted(k.peer, bgp_kit_local(), k.now);
+		bgp_peer_closed(k.peer, BGP_IN, k.now);
+		k.now = nsec_add(k.now, NSEC_MS(10));
+	}
+	assert_in_range(taken, 14, 16);
+	wait_s(2);
+	assert_true(bgp_peer_accepted(k.peer, bgp_kit_local(), k.now));
+}
+
+static void a_name_gets_its_address_later(void **state)
+{
+	(void)state;
+	struct ip_addr addr = ip_addr_v4(0xC0000209);
+
+	k.conf.n_peers = 2;
+	k.conf.peers[1] = k.conf.peers[0];
+	strcpy(k.conf.peers[1].name, "router.example");
+	k.conf.peers[1].session.addr = (struct ip_addr){0};
+	bgp_speaker_conf(&k.speaker, &k.conf, k.now);
+	wait_s(1);
+	assert_int_equal(k.connects, 1);
+	struct bgp_peer *p = bgp_speaker_next(&k.speaker, k.peer);
+	assert_int_equal(bgp_peer_state(p), BGP_STATE_DISABLED);
+	bgp_speaker_address(&k.speaker, "router.example", &addr, k.now);
+	wait_s(0);
+	assert_int_equal(k.connects, 2);
+	assert_ptr_equal(bgp_speaker_by_addr(&k.speaker, &addr), p);
 }
 
 static void all_prefixes_go_out_in_few_messages(void **state)
@@ -401,7 +484,7 @@ static void all_prefixes_go_out_in_few_messages(void **state)
 	establish();
 	struct heard h = hear(BGP_OUT);
 	assert_int_equal(h.announced, MANY);
-	assert_int_equal(h.end_of_rib, 1); /* no IPv6 next hop: that family is not spoken */
+	assert_int_equal(h.end_of_rib, 2);
 	assert_in_range(h.updates, MANY / 815, MANY / 780);
 	hold_prefixes(1, MANY, false);
 	h = hear(BGP_OUT);
@@ -431,6 +514,12 @@ static void ipv6_needs_a_next_hop(void **state)
 	assert_true(bgp_rib_add(&k.speaker.rib, &p));
 	establish();
 	assert_int_equal(hear(BGP_OUT).announced, 0);
+	k.conf.peers[0].policy.next_hop[BGP_IPV6] = p.addr;
+	bgp_speaker_conf(&k.speaker, &k.conf, k.now);
+	assert_int_equal(hear(BGP_OUT).announced, 1);
+	k.conf.peers[0].policy.next_hop[BGP_IPV6] = (struct ip_addr){0};
+	bgp_speaker_conf(&k.speaker, &k.conf, k.now);
+	assert_int_equal(hear(BGP_OUT).withdrawn, 1); /* nobody could send packets for it */
 	k.conf.peers[0].policy.next_hop[BGP_IPV6] = p.addr;
 	bgp_speaker_conf(&k.speaker, &k.conf, k.now);
 	assert_int_equal(hear(BGP_OUT).announced, 1);
@@ -493,6 +582,126 @@ static void a_refresh_sends_all_again(void **state)
 	assert_int_equal(h.announced, 4);
 	assert_int_equal(h.withdrawn, 1);
 	hold_prefixes(1, 4, false);
+}
+
+/* All again at once, then every five seconds at most; what is new does not wait for that. */
+static void a_flood_of_refreshes_is_served_once_in_a_while(void **state)
+{
+	(void)state;
+	uint8_t request[] = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+			    "\0\x17\x05\0\1\0\1";
+	unsigned announced = 0;
+
+	hold_prefixes(1, 100, true);
+	establish();
+	hear(BGP_OUT);
+	for (unsigned i = 0; i < 200; i++) {
+		bgp_peer_rx(k.peer, BGP_OUT, span_of(request, 23), k.now);
+		announced += hear(BGP_OUT).announced; /* 50 ms at least */
+	}
+	assert_in_range(announced, 300, 500);
+	hold_prefixes(101, 1, true);
+	assert_in_range(hear(BGP_OUT).announced, 1, 101);
+	hold_prefixes(1, 101, false);
+}
+
+/* Changes that come one by one share messages, and the first does not wait. */
+static void changes_share_messages(void **state)
+{
+	(void)state;
+	establish();
+	hear(BGP_OUT);
+	unsigned before = (unsigned)k.peer->stats.tx[BGP_UPDATE];
+	for (unsigned i = 1; i <= 1000; i++) {
+		hold_prefixes(i, 1, true);
+		k.now = nsec_add(k.now, NSEC_MS(1));
+		bgp_speaker_turn(&k.speaker, k.now);
+	}
+	assert_in_range(k.peer->stats.tx[BGP_UPDATE] - before, 19, 22);
+	assert_in_range(k.peer->stats.prefixes_announced, 950, 1000);
+	hold_prefixes(1, 1000, false);
+}
+
+/* However many there are, a turn makes so many and asks to come again at once. */
+static void a_turn_is_short(void **state)
+{
+	(void)state;
+	enum { MANY = 50000 };
+	hold_prefixes(1, MANY, true);
+	establish();
+	unsigned turns = 0;
+	while (nsec_reached(bgp_speaker_feed_at(&k.speaker), k.now)) {
+		uint64_t before = k.peer->stats.prefixes_announced;
+		bgp_speaker_turn(&k.speaker, k.now);
+		assert_in_range(k.peer->stats.prefixes_announced - before, 0, 4096);
+		take_all(BGP_OUT);
+		turns++;
+	}
+	assert_int_equal(k.peer->stats.prefixes_announced, MANY);
+	assert_in_range(turns, 13, 16);
+	hold_prefixes(1, MANY, false);
+}
+
+/* Ten neighbours get their share, one that does not read keeps nobody from it. */
+static void neighbours_share_a_turn(void **state)
+{
+	(void)state;
+	enum { PEERS = 10, MANY = 6000 };
+	struct bgp_peer *p = NULL;
+
+	for (unsigned i = 1; i < PEERS; i++) {
+		k.conf.peers[i] = k.conf.peers[0];
+		snprintf(k.conf.peers[i].name, BGP_NAME_MAX, "192.0.2.%u", 2 + i);
+		k.conf.peers[i].session.addr = ip_addr_v4(0xC0000202 + i);
+	}
+	k.conf.n_peers = PEERS;
+	bgp_speaker_conf(&k.speaker, &k.conf, k.now);
+	hold_prefixes(1, MANY, true);
+	while ((p = bgp_speaker_next(&k.speaker, p))) {
+		k.peer = p;
+		establish();
+	}
+	for (unsigned turn = 0; turn < 40; turn++) {
+		bgp_speaker_turn(&k.speaker, k.now);
+		while ((p = bgp_speaker_next(&k.speaker, p)))
+			if (p->slot != 3)
+				bgp_peer_sent(p, BGP_OUT, bgp_peer_pending(p, BGP_OUT).n, k.now);
+	}
+	while ((p = bgp_speaker_next(&k.speaker, p)))
+		assert_int_equal(p->stats.prefixes_announced, MANY);
+	hold_prefixes(1, MANY, false);
+}
+
+/* TCP may take any number of bytes at a time: what arrives is the same stream. */
+static void any_partial_write_is_the_same(void **state)
+{
+	(void)state;
+	static uint8_t whole[20000], parts[20000];
+	size_t n_whole = 0;
+
+	hold_prefixes(1, 1500, true);
+	for (size_t piece = 4099; piece > 0; piece = piece > 40 ? piece / 3 : piece - 1) {
+		size_t n = 0;
+		establish();
+		bgp_peer_feed(k.peer, UINT_MAX, k.now);
+		for (struct span s; (s = bgp_peer_pending(k.peer, BGP_OUT)).n > 0;) {
+			size_t take = s.n < piece ? s.n : piece;
+			assert_true(n + take <= sizeof(parts));
+			memcpy(parts + n, s.p, take);
+			n += take;
+			bgp_peer_sent(k.peer, BGP_OUT, take, k.now);
+			if (n % 7 == 0)
+				bgp_peer_feed(k.peer, 1, k.now);
+		}
+		if (n_whole == 0) {
+			memcpy(whole, parts, n);
+			n_whole = n;
+		}
+		assert_int_equal(n, n_whole);
+		assert_memory_equal(parts, whole, n);
+		bgp_speaker_restart(k.peer, k.now);
+	}
+	hold_prefixes(1, 1500, false);
 }
 
 static void suspended_routes_are_withdrawn_and_come_back(void **state)
@@ -600,6 +809,15 @@ int main(void)
 		FSM_TEST(new_attributes_need_no_new_session),
 		FSM_TEST(other_neighbours_are_left_alone),
 		FSM_TEST(a_refresh_sends_all_again),
+		FSM_TEST(a_flood_of_refreshes_is_served_once_in_a_while),
+		FSM_TEST(changes_share_messages),
+		FSM_TEST(a_turn_is_short),
+		FSM_TEST(neighbours_share_a_turn),
+		FSM_TEST(any_partial_write_is_the_same),
+		FSM_TEST(capabilities_belong_to_a_connection),
+		FSM_TEST(a_neighbour_that_comes_too_often_is_refused),
+		FSM_TEST(a_name_gets_its_address_later),
+		FSM_TEST(a_neighbour_that_died_unnoticed_replaces_its_session),
 		FSM_TEST(suspended_routes_are_withdrawn_and_come_back),
 		FSM_TEST(what_the_neighbour_announces_is_counted),
 		FSM_TEST(a_planned_restart_says_nothing),

@@ -70,20 +70,30 @@ static const char block[] = "set bind_address 192.0.2.1\n"
 			    " neighbor 2001:db8::1 nexthop6 2001:db8::3\n"
 			    " neighbor peer.example passive yes\n"
 			    " neighbor peer.example connect-retry 5\n"
-			    " neighbor peer.example port 1790\n";
+			    " neighbor peer.example port 1790\n"
+			    " bgp aggregate yes\n"
+			    " network 2001:db8:5::/48\n"
+			    " network 10.1.2.3/16\n"
+			    " network 10.9.0.0/16\n"
+			    " no network 10.9.0.0/16\n"
+			    " network 10.1.0.0/16\n";
 
 static void the_block_becomes_numbers(void **state)
 {
 	(void)state;
 	static struct bgp_conf b;
 	struct conf *c = load(block);
-	char text[IP_ADDR_TEXT];
+	char text[IP_ADDR_TEXT], prefix[IP_PREFIX_TEXT];
 
 	assert_int_equal(errors, 0);
 	conf_to_bgp(c, &b);
 	assert_int_equal(b.as, 4200000000u);
 	assert_string_equal(ip_addr_text(&b.router_id, text), "192.0.2.1");
 	assert_int_equal(b.n_peers, 3);
+	assert_true(b.aggregate);
+	assert_int_equal(b.n_networks, 2);
+	assert_string_equal(ip_prefix_text(&b.networks[0], prefix), "2001:db8:5::/48");
+	assert_string_equal(ip_prefix_text(&b.networks[1], prefix), "10.1.0.0/16");
 	const struct bgp_peer_conf *p = &b.peers[0];
 	assert_string_equal(ip_addr_text(&p->session.addr, text), "192.0.2.2");
 	assert_int_equal(p->session.remote_as, 65001);
@@ -201,6 +211,35 @@ static void wrong_values_name_their_line(void **state)
 	}
 }
 
+static void wrong_lines_of_the_block_are_told(void **state)
+{
+	(void)state;
+	static const char *const wrong[] = {
+		"network 10.0.0.0/33",	 "network x",	     "network", "no network 10.0.0.0/8",
+		"bgp aggregate perhaps", "bgp router-id ::1"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char text[256];
+		snprintf(text, sizeof(text), "router bgp 1\n %s\n", wrong[i]);
+		struct conf *c = load(text);
+		if (errors != 1 || error_line != 2)
+			fail_msg("%s: %u errors", wrong[i], errors);
+		conf_free(c);
+	}
+}
+
+static void too_many_networks_are_told(void **state)
+{
+	(void)state;
+	static char text[BGP_NETWORKS_MAX * 64 + 256] = "router bgp 1\n";
+	for (unsigned i = 0; i <= BGP_NETWORKS_MAX; i++) {
+		size_t n = strlen(text);
+		snprintf(text + n, sizeof(text) - n, " network 10.%u.0.0/16\n", i);
+	}
+	struct conf *c = load(text);
+	assert_int_equal(errors, 1);
+	conf_free(c);
+}
+
 static void too_many_neighbours_are_left_out(void **state)
 {
 	(void)state;
@@ -223,6 +262,8 @@ int main(void)
 		cmocka_unit_test(what_is_printed_loads_to_the_same),
 		cmocka_unit_test(the_identifier_is_settled_in_order),
 		cmocka_unit_test(wrong_values_name_their_line),
+		cmocka_unit_test(wrong_lines_of_the_block_are_told),
+		cmocka_unit_test(too_many_networks_are_told),
 		cmocka_unit_test(too_many_neighbours_are_left_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

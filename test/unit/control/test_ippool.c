@@ -123,6 +123,9 @@ static void overlapping_lines_are_refused(void **state)
 	assert_int_equal(out.len, 32); /* single addresses are routed too */
 	assert_true(ippool_range(p, 4, &out));
 	assert_int_equal(ip_addr_u32(&out.addr), 0x09000000);
+	assert_true(ippool_has_range(p, &out));
+	out.len--;
+	assert_false(ippool_has_range(p, &out));
 	assert_false(ippool_range(p, 5, &out));
 	struct ip_addr in = ip_addr_v4(0x0A000100), outside = ip_addr_v4(0x0A000208);
 	assert_true(ippool_contains(p, &in));
