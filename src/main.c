@@ -16,6 +16,7 @@
 
 #include "control/conf_files.h"
 #include "control/heap.h"
+#include "control/journal_io.h"
 #include "control/log_sink.h"
 #include "control/loop.h"
 
@@ -60,7 +61,7 @@ static void say_line(void *ctx, const char *file, uint32_t line, enum conf_sever
 static void check_companions(const char *conf_path, const struct conf *conf,
 			     const struct file_report *report)
 {
-	char path[CONF_PATH_MAX];
+	char path[CONF_PATH_MAX], reason[JOURNAL_REASON];
 	struct ippool *pool = ippool_new(&heap);
 
 	conf_file_path(path, conf_path, conf->ip_pool_file, "ip_pool");
@@ -69,6 +70,8 @@ static void check_companions(const char *conf_path, const struct conf *conf,
 	ippool_free(pool);
 	conf_file_path(path, conf_path, conf->users_file, "users");
 	cli_users_free(cli_users_file_load(&heap, path, report));
+	if (conf->acct_journal[0] && !journal_io_check(conf->acct_journal, reason))
+		report->say(report->ctx, conf_path, 0, CONF_ERROR, reason);
 	if (conf->local_users[0])
 		local_users_free(local_users_file_load(&heap, conf->local_users, report));
 }

@@ -91,12 +91,12 @@ static void put_cause(const struct end_reason *why, struct wbuf *w)
 	rad_put_vsa(w, RAD_VENDOR_CISCO, RAD_CISCO_AVPAIR, wbuf_written(&t));
 }
 
-static void send_record(struct core *c, struct wbuf *w, nsec now)
+static void send_record(struct core *c, struct wbuf *w, bool spare, nsec now)
 {
 	struct span attrs = wbuf_written(w);
 
 	LNS_ASSERT(!attrs.bad);
-	acct_send(c, attrs, now);
+	acct_send(c, attrs, spare, now);
 }
 
 /* Accounting-On and -Off: all sessions that the server still knows of are over (RFC 2866 5.1). */
@@ -112,7 +112,7 @@ static void send_service(struct core *c, uint32_t status, nsec now)
 	rad_put_text(&w, RAD_ACCT_SESSION_ID, id);
 	aaa_radius_put_nas(c, NULL, &w);
 	rad_put_u32(&w, RAD_EVENT_TIMESTAMP, wall_s);
-	send_record(c, &w, now);
+	send_record(c, &w, false, now);
 }
 
 /* ---- events ---------------------------------------------------------------------------------- */
@@ -149,7 +149,7 @@ void acct_up(struct core *c, struct core_session *s, nsec now)
 		return;
 	s->counted = true;
 	put_start(c, s, STATUS_START, &w);
-	send_record(c, &w, now);
+	send_record(c, &w, false, now);
 	interim_start(c, s, now);
 }
 
@@ -169,7 +169,7 @@ void acct_interim_due(struct core *c, struct core_session *s, nsec now)
 	struct sess_counters n = acct_counters(c, s);
 	put_start(c, s, STATUS_INTERIM, &w);
 	put_counters(s, &n, now, &w);
-	send_record(c, &w, now);
+	send_record(c, &w, true, now);
 	interim_start(c, s, now);
 }
 
@@ -186,7 +186,7 @@ static void stop(struct core *c, struct core_session *s, const struct sess_count
 	put_start(c, s, STATUS_STOP, &w);
 	put_counters(s, n, now, &w);
 	put_cause(why, &w);
-	send_record(c, &w, now);
+	send_record(c, &w, false, now);
 }
 
 void acct_gone(struct core *c, struct core_session *s, const struct msg_session_gone *m, nsec now)

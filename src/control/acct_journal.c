@@ -529,6 +529,8 @@ enum journal_got journal_next(struct journal *j, enum journal_state state,
 
 void journal_read_done(struct journal *j, uint64_t file, uint32_t at, struct span bytes)
 {
+	if (!j->reading)
+		return; /* nothing was asked for */
 	j->reading = false;
 	j->chunk_n = 0;
 	if (bytes.bad || bytes.n == 0 || bytes.n > JOURNAL_CHUNK) {

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/msg.h"
 #include "base/wbuf.h"
+#include "control/acct_journal.h"
 #include "control/conf.h"
 #include "control/core_hooks.h"
 #include "dataplane/dp_route.h"
@@ -38,6 +39,8 @@ struct core_env {
 	void (*log)(void *ctx, enum log_level level, uint16_t tid, uint16_t sid, const char *text);
 	/* crypt(3) of a password of the local file; may be NULL: such subscribers are refused. */
 	bool (*crypt_check)(const char *password, const char *hash);
+	/* Accounting records are written there first; NULL: there is none. Lent by the shell. */
+	struct journal *journal;
 	/* Seconds since 1970, for what leaves the program (RADIUS, Acct-Session-Id). */
 	int64_t (*wall_clock_s)(void *ctx);
 	const struct core_hooks *hooks; /* NULL: none; outlives the core */
@@ -56,6 +59,8 @@ void core_msg(struct core *c, unsigned from_worker, const struct msg *m, nsec no
 /* A datagram arrived on RADIUS client socket `sock`. */
 void core_radius_rx(struct core *c, unsigned sock, const struct sock_addr *from, struct span data,
 		    nsec now);
+/* What the journal asked to read; bytes.bad: it could not be read. */
+void core_journal_read(struct core *c, uint64_t file, uint32_t at, struct span bytes, nsec now);
 /* A Disconnect or CoA request arrived. True: *reply holds the answer to send back. */
 bool core_dae_rx(struct core *c, const struct sock_addr *from, struct span datagram,
 		 struct wbuf *reply, nsec now);
@@ -118,6 +123,19 @@ struct core_totals {
 	uint32_t radius_outstanding;
 };
 void core_totals(const struct core *c, struct core_totals *out);
+
+/* Accounting records that no server has taken yet. */
+struct core_acct_view {
+	bool journal; /* there is one */
+	bool silent;  /* no server takes records now */
+	uint64_t under_way, waiting;
+	uint64_t postponed;	/* servers do not take them while they take others */
+	uint64_t in_memory;	/* of those two: lost when the program ends */
+	uint64_t journal_depth; /* of the three: in the journal */
+	uint64_t journal_bytes, journal_bytes_max, journal_given_up;
+	uint32_t journal_files;
+};
+void core_acct_view(const struct core *c, struct core_acct_view *out);
 
 /* ---- what management may do ------------------------------------------------------------------ */
 

@@ -14,7 +14,7 @@
  *	aaa_radius.c	the same as RADIUS attributes and answers
  *	core_dae.c	Disconnect and CoA requests
  *	acct.c		accounting records of a session's life
- *	acct_late.c	those that no server took yet
+ *	acct_late.c	their way to a server, through the journal or kept in memory
  */
 #ifndef LNS_CORE_PRIV_H
 #define LNS_CORE_PRIV_H
@@ -169,9 +169,13 @@ struct core {
 	struct core_dae_done dae_done[CORE_DAE_DONE]; /* a ring of the newest */
 
 	struct list_head late_asked, late_new; /* records that no server took, oldest first */
-	uint32_t n_late, late_under_way, late_window;
-	nsec late_next; /* when the first of them is sent again */
-	bool late_full_told;
+	struct list_head late_postponed;       /* not even while it took others */
+	uint32_t n_late, n_postponed;	       /* in memory: those of the journal come beside */
+	uint32_t acct_under_way, late_window, late_probes;
+	nsec late_next, postponed_next; /* when the first of them is sent again */
+	nsec acct_answered, postponed_note;
+	bool late_silent; /* no server takes records */
+	bool late_full_told, journal_full_told;
 
 	bool accounting;      /* Accounting-On was sent */
 	bool accounting_ends; /* Accounting-Off is due */
@@ -307,11 +311,12 @@ void acct_interval_changed(struct core *c, struct core_session *s, nsec now);
 /* acct_late.c */
 void acct_late_init(struct core *c);
 void acct_late_free(struct core *c);
-/* Sends a record; one that no server takes is kept and sent again until one does. */
-void acct_send(struct core *c, struct span attrs, nsec now);
+/* Sends a record; one that no server takes is kept and sent again until one does. Where room is
+ * short, one that can be done without (spare) is refused first. */
+void acct_send(struct core *c, struct span attrs, bool spare, nsec now);
 void acct_answer(struct core *c, const struct rad_answer *a, nsec now);
 void acct_late_turn(struct core *c, nsec now);
-/* Records wait that a server could take; without servers it is no use to wait for them. */
+/* Records wait that would be lost, or that a server takes right now. */
 bool acct_late_waits(const struct core *c);
 nsec acct_late_next(const struct core *c);
 

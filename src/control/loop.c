@@ -23,6 +23,7 @@
 #include "control/dae_io.h"
 #include "control/garp.h"
 #include "control/heap.h"
+#include "control/journal_io.h"
 #include "control/log_sink.h"
 #include "control/netlink.h"
 #include "control/radius_io.h"
@@ -45,7 +46,8 @@ enum event {
 	EVENT_REQUEST,
 	EVENT_RADIUS,
 	EVENT_DAE,
-	EVENT_BGP
+	EVENT_BGP,
+	EVENT_JOURNAL,
 };
 enum { EVENT_SHIFT = 16 };
 
@@ -69,6 +71,8 @@ struct loop {
 	struct netlink *netlink;
 	struct radius_io *radius;
 	struct dae_io dae;
+	struct journal_io *journal_io; /* both NULL: there is no journal */
+	struct journal *journal;
 	struct bgp_io *bgp;
 	struct request_queue *requests;
 	struct cli_server *cli;
@@ -364,6 +368,12 @@ static bool dae_datagram(void *ctx, const struct sock_addr *from, struct span da
 	return core_dae_rx(l->core, from, data, answer, clock_now());
 }
 
+static void journal_bytes(void *ctx, uint64_t file, uint32_t at, struct span bytes)
+{
+	struct loop *l = ctx;
+	core_journal_read(l->core, file, at, bytes, clock_now());
+}
+
 static void take_event(struct loop *l, uint64_t what, nsec now)
 {
 	switch ((enum event)(what >> EVENT_SHIFT)) {
@@ -383,6 +393,9 @@ static void take_event(struct loop *l, uint64_t what, nsec now)
 		break;
 	case EVENT_RADIUS:
 		radius_io_read(l->radius, (uint16_t)what, radius_datagram, l);
+		break;
+	case EVENT_JOURNAL:
+		journal_io_take(l->journal_io, journal_bytes, l);
 		break;
 	case EVENT_DAE:
 		dae_io_read(&l->dae, dae_datagram, l);
@@ -613,6 +626,26 @@ static bool start_dataplane(struct loop *l)
 	return true;
 }
 
+/* Without it the service is worth more than none: records are kept in memory then. */
+static void start_journal(struct loop *l)
+{
+	const struct conf *c = l->conf;
+	char reason[JOURNAL_REASON];
+
+	if (!c->acct_journal[0])
+		return;
+	l->journal_io = journal_io_open(c->acct_journal, reason);
+	if (!l->journal_io || !watch(l, journal_io_fd(l->journal_io), EVENT_JOURNAL)) {
+		log_sink_printf(LOG_CRITICAL, "%s: no journal, records are kept in memory only",
+				l->journal_io ? strerror(errno) : reason);
+		return;
+	}
+	struct journal_env env = journal_io_env(l->journal_io, &heap);
+	l->journal = journal_new(&env, (uint64_t)c->acct_journal_size << 20);
+	LNS_ASSERT(l->journal);
+	journal_io_load(l->journal_io, l->journal);
+}
+
 static bool start_core(struct loop *l)
 {
 	const struct core_env env = {
@@ -630,6 +663,7 @@ static bool start_core(struct loop *l)
 		.log = env_log,
 		.wall_clock_s = env_wall_clock,
 		.crypt_check = password_crypt_check,
+		.journal = l->journal,
 	};
 	l->users = load_local_users(l->conf);
 	l->core = core_new(&env, l->conf, l->pool, l->users, clock_now());
@@ -683,6 +717,7 @@ static bool start(struct loop *l)
 	l->requests = request_queue_new();
 	if (!l->radius || !l->requests || !watch(l, request_fd(l->requests), EVENT_REQUEST))
 		return false;
+	start_journal(l);
 	if (!start_core(l))
 		return false;
 	if (!dae_io_open(&l->dae, l->epoll, (uint64_t)EVENT_DAE << EVENT_SHIFT,
@@ -702,6 +737,10 @@ static void stop(struct loop *l)
 	if (l->bgp)
 		bgp_io_leave(l->bgp, l->phase == PHASE_LEAVE);
 	core_free(l->core);
+	if (l->journal)
+		journal_close(l->journal);
+	journal_free(l->journal);
+	journal_io_close(l->journal_io);
 	bgp_io_free(l->bgp);
 	radius_io_free(l->radius);
 	dae_io_close(&l->dae);

@@ -481,7 +481,10 @@ static bool request_try(struct rad_client *c, struct rad_request *r, unsigned fi
 /* A record is told with its attributes, which the request takes along otherwise. */
 static struct rad_answer answer_of(struct rad_client *c, const struct rad_request *r, nsec now)
 {
-	struct rad_answer a = {.kind = r->kind, .cookie = r->cookie};
+	struct rad_answer a = {.kind = r->kind,
+			       .cookie = r->cookie,
+			       .asked_at = r->asked_at,
+			       .sent = r->tries > 0};
 
 	if (r->kind != RAD_ACCT)
 		return a;

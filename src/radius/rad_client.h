@@ -95,6 +95,8 @@ struct rad_answer {
 	bool timeout;	   /* no server answered */
 	struct span attrs; /* of an accounting request, valid until the next call of the client */
 	uint32_t delay_s;  /* age of what an accounting request reports, by now */
+	nsec asked_at;	   /* when that was */
+	bool sent;	   /* to a server at all, which may have been too busy */
 	struct sock_addr server;  /* who answered */
 	struct rad_packet packet; /* points into the datagram */
 };

@@ -42,6 +42,7 @@ struct core_kit {
 	struct dp_routes *routes;
 	bool lent; /* tables and routes belong to the caller, and so do the slots: slot_of */
 	uint32_t (*slot_of)(struct sess_key key);
+	struct journal *journal; /* lent by the test; may be NULL */
 	struct core *core;
 	nsec now;
 	struct kit_post posts[KIT_POSTS]; /* a ring of the newest */
@@ -194,6 +195,7 @@ static inline void kit_start(struct core_kit *k)
 		.log = kit_log,
 		.crypt_check = kit_crypt_check,
 		.wall_clock_s = kit_wall_clock_s,
+		.journal = k->journal,
 	};
 
 	k->core = core_new(&env, &k->conf, k->pool, k->users, k->now);

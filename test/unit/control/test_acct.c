@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "core_kit.h"
+#include "journal_kit.h"
 #include "test_rcu.h"
 
 static struct core_kit *acct_kit(void)
@@ -275,6 +276,241 @@ static void late_records_that_remain_are_freed_and_said(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+/* ---- the journal ----------------------------------------------------------------------------- */
+
+static struct journal_kit files;
+
+static struct core_kit *journal_core(nsec now)
+{
+	struct core_kit *k = kit_new();
+
+	kit_pool(k, "10.1.0.0/24");
+	kit_conf_radius(k);
+	k->conf.radius_accounting = true;
+	k->conf.allow_duplicate_users = true;
+	k->journal = files.journal;
+	k->now = now;
+	kit_start(k);
+	return k;
+}
+
+static struct core_kit *journal_kit_core(void)
+{
+	jkit_init(&files, 1 << 20);
+	return journal_core((nsec){NSEC_S(1000)});
+}
+
+static void journal_answers(struct core_kit *k)
+{
+	while (files.reading) {
+		struct jkit_file *f = jkit_file(&files, files.read_file);
+		assert_non_null(f);
+		files.reading = false;
+		core_journal_read(k->core, files.read_file, files.read_at,
+				  span_of(f->bytes + files.read_at, files.read_n), k->now);
+		core_turn(k->core, k->now);
+	}
+}
+
+/* Time passes and the disk answers; so do the servers when `answers`. */
+static void pass(struct core_kit *k, unsigned seconds, bool answers)
+{
+	for (unsigned i = 0; i < seconds * 10; i++) {
+		unsigned from = k->n_sends;
+		kit_advance(k, NSEC_MS(100));
+		journal_answers(k);
+		if (answers)
+			answer_since(k, from);
+	}
+}
+
+static uint64_t depth(const struct core_kit *k)
+{
+	struct core_acct_view v;
+	core_acct_view(k->core, &v);
+	return v.journal_depth;
+}
+
+static void the_end(struct core_kit *k)
+{
+	assert_int_equal(kit_free(k), 0);
+	assert_int_equal(jkit_free(&files), 0);
+}
+
+/* The process ends without a word, and another one begins. */
+static struct core_kit *crash(struct core_kit *k)
+{
+	struct journal_loaded worst;
+	nsec now = k->now;
+
+	assert_int_equal(kit_free(k), 0);
+	jkit_crash(&files);
+	jkit_load(&files, &worst);
+	assert_int_equal(worst.bad_bytes, 0);
+	return journal_core(now);
+}
+
+static void what_was_answered_is_not_told_by_the_next_process(void **state)
+{
+	(void)state;
+	struct core_kit *k = journal_kit_core();
+
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL); /* Accounting-On */
+	session_up(k, 3, NULL);
+	assert_int_equal(depth(k), 1);
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	assert_int_equal(depth(k), 0);
+	session_up(k, 4, NULL); /* this Start is not answered */
+	kit_advance(k, NSEC_MS(1));
+	k = crash(k);
+	assert_int_equal(depth(k), 2); /* it, and Accounting-On */
+	unsigned from = k->n_sends;
+	pass(k, 1, false);
+	assert_true(k->n_sends > from);
+	assert_int_equal(status_of(&k->sends[from % KIT_SENDS]), START);
+	the_end(k);
+}
+
+/* What is sent until the journal is empty, and how old it was. */
+static unsigned replayed(struct core_kit *k, uint32_t *seen, uint32_t *delay, unsigned max)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 600 && depth(k) > 0; i++) {
+		unsigned from = k->n_sends;
+		kit_advance(k, NSEC_MS(100));
+		journal_answers(k);
+		for (unsigned m = from; m < k->n_sends && n < max; m++, n++) {
+			seen[n] = status_of(&k->sends[m % KIT_SENDS]);
+			delay[n] = number_of(&k->sends[m % KIT_SENDS], RAD_ACCT_DELAY_TIME);
+		}
+		answer_since(k, from);
+	}
+	assert_int_equal(depth(k), 0);
+	return n;
+}
+
+static void records_of_before_come_first_with_their_age(void **state)
+{
+	(void)state;
+	uint32_t seen[32], delay[32];
+	struct core_kit *k = journal_kit_core();
+
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	for (uint16_t i = 0; i < 4; i++)
+		session_up(k, i + 1u, NULL);
+	pass(k, 100, false);
+	for (uint16_t i = 0; i < 4; i++)
+		kit_session_gone(k, kit_key(1, i + 1u, i + 1u), NULL);
+	pass(k, 100, false);
+	k = crash(k);
+	assert_int_equal(depth(k), 9);
+	assert_int_equal(replayed(k, seen, delay, 32), 9);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(seen[i], START);
+		assert_in_range(delay[i], 199, 220);
+		assert_int_equal(seen[i + 4], STOP);
+		assert_in_range(delay[i + 4], 99, 120);
+	}
+	assert_int_equal(seen[8], ON);
+	the_end(k);
+}
+
+/* Answers all accounting requests since `from` but those of one session. */
+static void answer_others(struct core_kit *k, unsigned from, uint32_t poison)
+{
+	for (unsigned i = from; i < k->n_sends; i++) {
+		struct kit_send s = k->sends[i % KIT_SENDS];
+		struct span v;
+		if (!find_attr(&s, RAD_NAS_PORT, &v) || (span_u32(&v) & 0xFFFF) != poison)
+			kit_answer_to(k, &s, RAD_ACCOUNTING_RESPONSE, NULL);
+	}
+}
+
+static void one_record_that_servers_refuse_holds_up_no_other(struct core_kit *k)
+{
+	struct core_acct_view v;
+
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	session_up(k, 9, NULL); /* its records are not taken */
+	for (uint16_t i = 0; i < 200; i++) {
+		unsigned from = k->n_sends;
+		uint16_t sid = (uint16_t)(100 + i);
+		session_up(k, sid, NULL);
+		kit_session_gone(k, kit_key(1, sid, sid), NULL);
+		kit_advance(k, NSEC_MS(500));
+		journal_answers(k);
+		answer_others(k, from, 9);
+	}
+	core_acct_view(k->core, &v);
+	assert_int_equal(v.waiting, 0);
+	assert_int_equal(v.postponed + v.under_way, 1);
+	assert_false(v.silent);
+	pass(k, 300, true); /* it is tried again, and taken at last */
+	core_acct_view(k->core, &v);
+	assert_int_equal(v.waiting + v.postponed + v.under_way + v.journal_depth, 0);
+}
+
+static void a_refused_record_in_memory(void **state)
+{
+	(void)state;
+	struct core_kit *k = acct_kit();
+	k->conf.allow_duplicate_users = true;
+	one_record_that_servers_refuse_holds_up_no_other(k);
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void a_refused_record_in_the_journal(void **state)
+{
+	(void)state;
+	struct core_kit *k = journal_kit_core();
+	one_record_that_servers_refuse_holds_up_no_other(k);
+	the_end(k);
+}
+
+/* On an idle system nothing else proves that the server is alive. */
+static void a_refused_record_alone_gives_way_after_a_while(void **state)
+{
+	(void)state;
+	struct core_kit *k = journal_kit_core();
+	struct core_acct_view v;
+
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	session_up(k, 9, NULL);
+	for (unsigned i = 0; i < 200; i++) {
+		unsigned from = k->n_sends;
+		kit_advance(k, NSEC_S(1));
+		journal_answers(k);
+		answer_others(k, from, 9);
+		if (i == 100)
+			session_up(k, 10, NULL);
+	}
+	core_acct_view(k->core, &v);
+	assert_int_equal(v.waiting, 0);
+	assert_int_equal(v.journal_depth, 1);
+	the_end(k);
+}
+
+static void a_journal_without_room_leaves_memory(void **state)
+{
+	(void)state;
+	struct core_kit *k = journal_kit_core();
+	struct core_acct_view v;
+
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	files.behind = true;
+	session_up(k, 3, NULL);
+	assert_int_equal(counter_get(&k->counters, C_ACCT_JOURNAL_REFUSED), 1);
+	pass(k, 100, false);
+	core_acct_view(k->core, &v);
+	assert_int_equal(v.journal_depth, 0);
+	assert_int_equal(v.waiting + v.under_way, 1);
+	pass(k, 100, true);
+	core_acct_view(k->core, &v);
+	assert_int_equal(v.waiting + v.under_way, 0);
+	the_end(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +522,12 @@ int main(void)
 		cmocka_unit_test(many_late_records_come_through_and_none_twice),
 		cmocka_unit_test(late_records_that_remain_are_freed_and_said),
 		cmocka_unit_test(a_record_says_how_the_session_was_let_in),
+		cmocka_unit_test(what_was_answered_is_not_told_by_the_next_process),
+		cmocka_unit_test(records_of_before_come_first_with_their_age),
+		cmocka_unit_test(a_refused_record_in_memory),
+		cmocka_unit_test(a_refused_record_in_the_journal),
+		cmocka_unit_test(a_refused_record_alone_gives_way_after_a_while),
+		cmocka_unit_test(a_journal_without_room_leaves_memory),
 	};
 	return cmocka_run_group_tests(tests, test_rcu_start, test_rcu_stop);
 }
