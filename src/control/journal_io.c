@@ -525,6 +525,8 @@ static void load_file(struct journal_io *io, struct journal *j, uint64_t file)
 	journal_load(j, file, span_of(bytes, n), &loaded);
 	if (!bytes)
 		load_failed(io, name, "cannot be read");
+	else if (n < ACCT_FILE_HEADER) /* made, and then nothing could be written any more */
+		(void)unlinkat(io->dir_fd, name, 0);
 	else if (loaded.refused)
 		load_failed(io, name, loaded.refused);
 	else

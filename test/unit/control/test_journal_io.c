@@ -220,14 +220,14 @@ static void a_torn_and_a_damaged_file_are_left_behind(void **state)
 {
 	(void)state;
 	struct journal_record r;
-	char path[160];
+	char path[160], list[160];
 	mode_t mode;
 	struct life l = life_begin();
 	uint64_t seq = put(&l, 1);
 	put(&l, 2);
 	life_end(&l);
-	snprintf(path, sizeof(path), "ls %s/*.journal", dir);
-	FILE *f = popen(path, "r");
+	snprintf(list, sizeof(list), "ls %s/*.journal", dir);
+	FILE *f = popen(list, "r");
 	assert_non_null(fgets(path, sizeof(path), f));
 	pclose(f);
 	path[strcspn(path, "\n")] = '\0';
@@ -240,6 +240,16 @@ static void a_torn_and_a_damaged_file_are_left_behind(void **state)
 	assert_int_equal(next(&l, &r), JOURNAL_GOT);
 	assert_int_equal(r.seq, seq); /* the only one, again */
 	life_end(&l);
+	/* Made, and then the process was killed. */
+	snprintf(path, sizeof(path), "%s/acct-000000009999.journal", dir);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	l = life_begin();
+	life_end(&l);
+	assert_int_equal(access(path, F_OK), -1);
+	f = popen(list, "r");
+	assert_non_null(fgets(path, sizeof(path), f));
+	pclose(f);
+	path[strcspn(path, "\n")] = '\0';
 	int fd = open(path, O_WRONLY);
 	assert_int_equal(pwrite(fd, "X", 1, 0), 1);
 	close(fd);
