@@ -95,6 +95,20 @@ bool sess_policy_equal(const struct sess_policy *a, const struct sess_policy *b)
 /* True: nothing is done to the packets. */
 bool sess_policy_is_empty(const struct sess_policy *p);
 
+/* The user names whose conversations operators follow (`trace user`); n is 0 nearly always. */
+enum { LNS_TRACES_MAX = 4 };
+
+struct trace_names {
+	unsigned n;
+	struct {
+		uint8_t n;
+		uint8_t s[LNS_USER_MAX];
+	} name[LNS_TRACES_MAX];
+};
+
+/* Letters of either case are equal, as everywhere with user names. */
+bool trace_names_has(const struct trace_names *t, const uint8_t *user, size_t n);
+
 /* What AAA grants one session. Filled by RADIUS or the local file, completed by the pools. */
 struct aaa_profile {
 	struct ip_addr ip;	/* the subscriber's address; unset: none could be had */

@@ -10,6 +10,7 @@
  *	S -> T	HANGUP
  *	T -> C	TUNNEL_STATE TUNNEL_INFO
  *	S -> C	SESSION_NEW AUTH_REQ SESSION_UP SESSION_GONE SESSION_INFO SESSION_PONG
+ *	S, T -> C  TRACE
  *	C -> S	AUTH_REPLY DROP_SESSION SESSION_CHANGE SESSION_QUERY SESSION_PING
  *	C -> T	DROP_TUNNEL TUNNEL_QUERY SHUTDOWN
  *	worker -> worker  L2TP_CONTROL PPP_FRAME (packets that reached a worker not their owner)
@@ -19,6 +20,7 @@
 
 #include "base/addr.h"
 #include "base/facts.h"
+#include "base/nsec.h"
 
 enum msg_kind {
 	MSG_NONE,
@@ -39,6 +41,7 @@ enum msg_kind {
 	MSG_SESSION_INFO,
 	MSG_SESSION_PING,
 	MSG_SESSION_PONG,
+	MSG_TRACE,
 	MSG_DROP_SESSION,
 	MSG_SESSION_CHANGE,
 	MSG_DROP_TUNNEL,
@@ -235,6 +238,22 @@ struct msg_session_pong {
 	uint64_t rtt_ns;
 };
 
+enum trace_what { TRACE_L2TP, TRACE_PPP, TRACE_RADIUS };
+enum { TRACE_BYTES_MAX = 512 };
+
+/* S, T -> C, only while somebody traces: one control packet of a session that is traced or whose
+ * user is not known yet. Only the first `n` of `bytes` are sent. */
+struct msg_trace {
+	struct msg msg;
+	struct sess_key key;
+	nsec at;
+	uint8_t what; /* enum trace_what */
+	uint8_t l2tp; /* message type of TRACE_L2TP */
+	bool sent;    /* by us */
+	uint16_t n;
+	uint8_t bytes[TRACE_BYTES_MAX]; /* AVPs, or a PPP frame from its protocol on */
+};
+
 /* C -> S: end this session (terminate PPP, then HANGUP). */
 struct msg_drop_session {
 	struct msg msg;
@@ -246,11 +265,12 @@ struct msg_drop_session {
 struct msg_session_change {
 	struct msg msg;
 	struct sess_key key;
-	bool has_session_timeout, has_idle_timeout, has_policy, has_tap;
+	bool has_session_timeout, has_idle_timeout, has_policy, has_tap, has_trace;
 	uint32_t session_left_s;   /* from now on; 0 = no limit */
 	uint32_t idle_timeout_s;   /* 0 = none */
 	struct sess_policy policy; /* the whole of it */
 	bool tap;		   /* copy its packets for a capture (dp_tap.h) */
+	bool trace;		   /* tell its control packets (MSG_TRACE) */
 };
 
 /* C -> T: StopCCN with this Result Code. */
@@ -282,7 +302,7 @@ struct msg_ppp_frame {
 /* Packets may be dropped when a ring is full; nothing else may. */
 static inline bool msg_is_packet(uint16_t kind)
 {
-	return kind == MSG_L2TP_CONTROL || kind == MSG_PPP_FRAME;
+	return kind == MSG_L2TP_CONTROL || kind == MSG_PPP_FRAME || kind == MSG_TRACE;
 }
 
 /* struct msg_x m = MSG_INIT(MSG_X, struct msg_x); then fill and post &m.msg. */

@@ -220,6 +220,8 @@ bool aaa_radius_ask(struct core *c, struct core_session *s, const struct msg_aut
 	wbuf_bytes(&cookie, &s->key, sizeof(s->key));
 	c->env.random(c->env.ctx, ask.authenticator, sizeof(ask.authenticator));
 	s->asked = rad_client_ask(c->radius, &ask, now);
+	if (s->asked)
+		core_trace_radius(c, s, RAD_ACCESS_REQUEST, true, ask.attrs);
 	return s->asked != NULL;
 }
 
@@ -282,6 +284,8 @@ void aaa_radius_answer(struct core *c, const struct rad_answer *a, nsec now)
 
 	LNS_ASSERT(s && s->asked); /* a session that ends takes its request along */
 	s->asked = NULL;
+	if (!a->timeout)
+		core_trace_radius(c, s, a->packet.code, false, a->packet.attrs);
 	if (a->timeout)
 		refuse(c, s, TERM_REAUTHENTICATION_FAILURE, "no RADIUS server answers",
 		       span_of(NULL, 0));

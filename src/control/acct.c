@@ -99,6 +99,13 @@ static void send_record(struct core *c, struct wbuf *w, bool spare, nsec now)
 	acct_send(c, attrs, spare, now);
 }
 
+static void send_about(struct core *c, const struct core_session *s, struct wbuf *w, bool spare,
+		       nsec now)
+{
+	core_trace_radius(c, s, RAD_ACCOUNTING_REQUEST, true, wbuf_written(w));
+	send_record(c, w, spare, now);
+}
+
 /* Accounting-On and -Off: all sessions that the server still knows of are over (RFC 2866 5.1). */
 static void send_service(struct core *c, uint32_t status, nsec now)
 {
@@ -149,7 +156,7 @@ void acct_up(struct core *c, struct core_session *s, nsec now)
 		return;
 	s->counted = true;
 	put_start(c, s, STATUS_START, &w);
-	send_record(c, &w, false, now);
+	send_about(c, s, &w, false, now);
 	interim_start(c, s, now);
 }
 
@@ -169,7 +176,7 @@ void acct_interim_due(struct core *c, struct core_session *s, nsec now)
 	struct sess_counters n = acct_counters(c, s);
 	put_start(c, s, STATUS_INTERIM, &w);
 	put_counters(s, &n, now, &w);
-	send_record(c, &w, true, now);
+	send_about(c, s, &w, true, now);
 	interim_start(c, s, now);
 }
 
@@ -186,7 +193,7 @@ static void stop(struct core *c, struct core_session *s, const struct sess_count
 	put_start(c, s, STATUS_STOP, &w);
 	put_counters(s, n, now, &w);
 	put_cause(why, &w);
-	send_record(c, &w, false, now);
+	send_about(c, s, &w, false, now);
 }
 
 void acct_gone(struct core *c, struct core_session *s, const struct msg_session_gone *m, nsec now)

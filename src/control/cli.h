@@ -13,6 +13,7 @@
 #include "control/ippool.h"
 #include "control/rates.h"
 #include "control/request.h"
+#include "control/tap_io.h"
 #include "dataplane/worker_view.h"
 
 /* What `show version` tells. */
@@ -42,6 +43,9 @@ struct cli_env {
 	struct bgp_speaker *(*bgp)(void *ctx); /* NULL: the commands about BGP do not exist */
 	/* Makes it the configuration in use; all of it is the callee's from here on. */
 	void (*apply)(void *ctx, struct conf_bundle *b, nsec now);
+	/* What core_trace_start() and core_trace_end() changed is told to the workers. */
+	void (*traces_changed)(void *ctx);
+	struct tap_io *tap;	     /* NULL: no captures */
 	void (*shutdown)(void *ctx); /* as SIGQUIT */
 	/* Any thread: one line for the log. */
 	void (*log)(void *ctx, enum log_level level, const char *text);

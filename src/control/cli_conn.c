@@ -299,9 +299,10 @@ void cli_rows_register(struct cli_conn *conn, const struct command_row *rows, si
 
 /* The first words that several files have commands behind. */
 static const struct command_row first_words[] = {
-	{MODE_EXEC, "show", NULL, false, NULL},	  {MODE_EXEC, "write", NULL, false, NULL},
-	{MODE_EXEC, "no", NULL, false, NULL},	  {MODE_EXEC, "drop", NULL, true, NULL},
-	{MODE_EXEC, "capture", NULL, true, NULL}, {MODE_EXEC, "no capture", NULL, true, NULL},
+	{MODE_EXEC, "show", NULL, false, NULL},
+	{MODE_EXEC, "write", NULL, false, NULL},
+	{MODE_EXEC, "no", NULL, false, NULL},
+	{MODE_EXEC, "drop", NULL, true, NULL},
 };
 
 void cli_cmd_register(struct cli_conn *conn)
@@ -317,4 +318,6 @@ void cli_cmd_register(struct cli_conn *conn)
 	cli_watch_register(conn);
 	cli_ping_register(conn);
 	cli_workers_register(conn);
+	cli_trace_register(conn);
+	cli_capture_register(conn);
 }

@@ -126,6 +126,8 @@ void cli_info_register(struct cli_conn *conn);
 void cli_watch_register(struct cli_conn *conn);
 void cli_ping_register(struct cli_conn *conn);
 void cli_workers_register(struct cli_conn *conn);
+void cli_trace_register(struct cli_conn *conn);
+void cli_capture_register(struct cli_conn *conn);
 
 /* cli_watch.c: waits; false when a key was hit or the terminal has gone. */
 bool conn_wait(struct cli_conn *conn, unsigned ms);

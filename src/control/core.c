@@ -18,6 +18,7 @@ void core_log(struct core *c, enum log_level level, const struct core_session *s
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	c->env.log(c->env.ctx, level, s ? s->key.tid : 0, s ? s->key.sid : 0, text);
+	core_trace_note(c, s, text);
 }
 
 const char *core_user_text(struct span user, char buf[static CORE_USER_TEXT])
@@ -92,6 +93,12 @@ static void refuse_unknown(struct core *c, const struct msg_auth_req *m)
 	c->env.post(c->env.ctx, m->key.sid % c->env.n_workers, &r.msg);
 }
 
+static void ask(struct core *c, struct core_session *s, const struct msg_auth_req *m, nsec now)
+{
+	core_trace_named(c, s->key, span_of(m->user, m->user_len));
+	aaa_request(c, s, m, now);
+}
+
 static void on_auth_req(struct core *c, const struct msg_auth_req *m, nsec now)
 {
 	struct core_session *s = core_session_get(c, m->key);
@@ -101,7 +108,7 @@ static void on_auth_req(struct core *c, const struct msg_auth_req *m, nsec now)
 	else if (s->dying)
 		stale(c);
 	else
-		aaa_request(c, s, m, now);
+		ask(c, s, m, now);
 }
 
 static void on_session_up(struct core *c, const struct msg_session_up *m, nsec now)
@@ -133,6 +140,7 @@ static void on_session_gone(struct core *c, const struct msg_session_gone *m, ns
 		stale(c);
 		return;
 	}
+	core_trace_note(c, s, m->reason.text);
 	acct_gone(c, s, m, now);
 	if (s->up)
 		c->n_up--;
@@ -167,6 +175,11 @@ static size_t message_size(uint16_t kind)
 void core_msg(struct core *c, unsigned from_worker, const struct msg *m, nsec now)
 {
 	LNS_ASSERT(from_worker < c->env.n_workers);
+	c->now = now;
+	if (m->kind == MSG_TRACE) {
+		core_trace_msg(c, (const void *)m);
+		return;
+	}
 	LNS_ASSERT(message_size(m->kind) != 0 && m->len == message_size(m->kind));
 
 	const void *body = m;
@@ -215,6 +228,7 @@ void core_radius_rx(struct core *c, unsigned sock, const struct sock_addr *from,
 {
 	struct rad_answer a;
 
+	c->now = now;
 	if (rad_client_rx(c->radius, sock, from, data, now, &a))
 		on_answer(c, &a, now);
 }
@@ -380,6 +394,7 @@ void core_free(struct core *c)
 		core_session_free(c, container_of(it, struct core_session, by_age), NSEC_ZERO);
 	core_tunnels_free(c);
 	core_queries_free(c);
+	core_traces_free(c);
 	acct_late_free(c);
 	rad_client_free(c->radius);
 	hmap_fini(&c->sessions_by_key);
@@ -412,6 +427,7 @@ nsec core_turn(struct core *c, nsec now)
 	struct rad_answer a;
 	struct wheel_timer *t;
 
+	c->now = now;
 	while (rad_client_turn(c->radius, now, &a))
 		on_answer(c, &a, now);
 	while ((t = wheel_expired(&c->wheel, now)))

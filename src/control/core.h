@@ -156,6 +156,19 @@ bool core_set_speeds(struct core *c, struct sess_key key, uint64_t tx, uint64_t 
 /* Copies of the session's packets go to the workers' taps (dataplane/dp_tap.h), or no longer. False
  * as above. */
 bool core_set_tap(struct core *c, struct sess_key key, bool on);
+/* Follows the conversation of a user, who need not be there yet. Returns its number; 0: there are
+ * LNS_TRACES_MAX already, no such name is possible, or no memory. Publish core_trace_names() to the
+ * workers after each change. */
+unsigned core_trace_start(struct core *c, struct span user, nsec now);
+void core_trace_end(struct core *c, unsigned id);
+/* The next line; false when there is none at the moment. */
+struct trace_view {
+	int64_t at_ns; /* since the trace began */
+	unsigned lost; /* lines before this one that nobody took in time */
+	char text[256];
+};
+bool core_trace_next(struct core *c, unsigned id, struct trace_view *out);
+void core_trace_names(const struct core *c, struct trace_names *out);
 /* Tells every worker to close all tunnels and refuse new ones (SIGQUIT). */
 void core_shutdown(struct core *c, nsec now);
 /* Tells the kernel all routes of sessions again: it forgot them with the TUN device's state. */

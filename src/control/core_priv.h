@@ -10,6 +10,7 @@
  *	core_hook.c	where plugins have a say
  *	core_view.c	copies for management
  *	core_query.c	questions to workers
+ *	core_trace.c	conversations that operators follow
  *	aaa.c		a login: who asks whom, what is granted, who has to go
  *	aaa_radius.c	the same as RADIUS attributes and answers
  *	core_dae.c	Disconnect and CoA requests
@@ -164,6 +165,12 @@ struct core {
 	uint64_t query_cookie;
 	struct wheel wheel; /* interim records */
 
+	nsec now; /* of what is being handled */
+	unsigned n_traces, trace_id;
+	struct core_trace *traces[LNS_TRACES_MAX];
+	struct trace_packet *trace_backlog; /* NULL without a trace */
+	unsigned trace_next;		    /* its oldest packet */
+
 	unsigned n_dae_clients, next_dae_done;
 	struct core_dae_client dae_clients[CORE_DAE_CLIENTS];
 	struct core_dae_done dae_done[CORE_DAE_DONE]; /* a ring of the newest */
@@ -266,6 +273,17 @@ void core_query_tunnel_info(struct core *c, const struct msg_tunnel_info *m);
 void core_queries_turn(struct core *c, nsec now);
 nsec core_queries_next(const struct core *c);
 void core_queries_free(struct core *c);
+
+/* core_trace.c */
+void core_trace_msg(struct core *c, const struct msg_trace *m);
+/* The peer gave its name. */
+void core_trace_named(struct core *c, struct sess_key key, struct span user);
+/* Something happened to a session; free of charge while nobody traces. */
+void core_trace_note(struct core *c, const struct core_session *s, const char *text);
+/* A RADIUS packet about it. */
+void core_trace_radius(struct core *c, const struct core_session *s, uint8_t code, bool sent,
+		       struct span attrs);
+void core_traces_free(struct core *c);
 
 /* aaa.c */
 void aaa_request(struct core *c, struct core_session *s, const struct msg_auth_req *m, nsec now);

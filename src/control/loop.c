@@ -76,6 +76,8 @@ struct loop {
 	struct bgp_io *bgp;
 	struct request_queue *requests;
 	struct cli_server *cli;
+	struct dp_tap *taps[LNS_WORKERS_MAX];
+	struct tap_io *tap;
 	struct ippool *pool;
 	struct local_users *users;
 	struct core *core;
@@ -229,6 +231,7 @@ static void apply_workers(struct loop *l)
 {
 	struct shard_conf shard;
 	conf_to_shard(l->conf, dp_n_workers(l->dp), &shard);
+	core_trace_names(l->core, &shard.trace);
 	shard.version = ++l->conf_version;
 	shard.l2tp.refuse_new |= l->phase != PHASE_RUN;
 	if (!dp_set_conf(l->dp, &shard))
@@ -511,6 +514,11 @@ static void cli_apply(void *ctx, struct conf_bundle *b, nsec now)
 {
 	apply_bundle(ctx, b, now);
 }
+static void cli_traces_changed(void *ctx)
+{
+	apply_workers(ctx);
+}
+
 static void cli_shutdown(void *ctx)
 {
 	((struct loop *)ctx)->close_wanted = true;
@@ -562,6 +570,8 @@ static void start_cli(struct loop *l)
 		.workers = cli_workers,
 		.bgp = cli_bgp,
 		.apply = cli_apply,
+		.traces_changed = cli_traces_changed,
+		.tap = l->tap,
 		.shutdown = cli_shutdown,
 		.log = cli_log,
 	};
@@ -569,6 +579,17 @@ static void start_cli(struct loop *l)
 	l->cli = cli_server_start(&env, l->conf, load_cli_users(l, l->conf), reason);
 	if (!l->cli)
 		log_sink_printf(LOG_ERROR, "no command line: %s", reason);
+}
+
+static void start_tap(struct loop *l)
+{
+	unsigned n = dp_n_workers(l->dp);
+
+	for (unsigned w = 0; w < n; w++)
+		l->taps[w] = dp_tap_of(l->dp, w);
+	l->tap = tap_io_new(l->taps, n, l->requests);
+	if (!l->tap)
+		log_sink_printf(LOG_ERROR, "no captures: %s", strerror(errno));
 }
 
 /* The TUN device carries iftun_address (bind_address when unset), and with bind_multi_address every
@@ -724,6 +745,7 @@ static bool start(struct loop *l)
 			 (uint16_t)l->conf->radius_dae_port))
 		log_sink_printf(LOG_ERROR, "no Disconnect and CoA requests: port %u: %s",
 				l->conf->radius_dae_port, strerror(errno));
+	start_tap(l);
 	start_cli(l);
 	return true;
 }
@@ -734,6 +756,7 @@ static void stop(struct loop *l)
 		request_shutdown(l->requests);
 	if (l->cli)
 		cli_server_stop(l->cli);
+	tap_io_free(l->tap);
 	if (l->bgp)
 		bgp_io_leave(l->bgp, l->phase == PHASE_LEAVE);
 	core_free(l->core);

@@ -170,6 +170,8 @@ static void on_session_change(struct session_shard *s, const struct msg_session_
 	}
 	if (m->has_tap)
 		change_tap(s, x, m->tap);
+	if (m->has_trace)
+		x->trace = m->trace ? SESSION_TRACE_YES : SESSION_TRACE_NO;
 	(void)session_io(s, now); /* no step of the link: only the timer is set */
 	session_act(s, x, now);
 }
@@ -305,6 +307,7 @@ void session_shard_frame(struct session_shard *s, uint16_t tid, uint16_t sid, st
 		counter_drop(s->env.counters, DROP_NO_SESSION, 1);
 		return;
 	}
+	session_trace_frame(s, x, false, frame, now);
 	struct ppp_io io = session_io(s, now);
 	ppp_link_rx(&x->link, &io, frame);
 	if (s->out.echoed)

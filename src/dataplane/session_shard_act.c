@@ -113,13 +113,15 @@ static void tell_up(struct session_shard *s, struct session *x)
 
 /* ---- actions -------------------------------------------------------------------------------- */
 
-static void send_frames(struct session_shard *s, const struct session *x)
+static void send_frames(struct session_shard *s, const struct session *x, nsec now)
 {
 	const struct ppp_actions *a = &s->out;
 
-	for (unsigned i = 0; i < a->n_frames; i++)
+	for (unsigned i = 0; i < a->n_frames; i++) {
+		session_trace_frame(s, x, true, ppp_actions_frame(a, i), now);
 		s->env.send_frame(s->env.ctx, &x->tunnel->path, x->peer_tid, x->peer_sid,
 				  a->priority >> i & 1, ppp_actions_frame(a, i));
+	}
 }
 
 static void start_idle_clock(struct session_shard *s, struct session *x, nsec now)
@@ -180,9 +182,11 @@ void session_act(struct session_shard *s, struct session *x, nsec now)
 
 	if (a->drop != DROPS)
 		counter_drop(s->env.counters, a->drop, 1);
-	send_frames(s, x);
-	if (a->ask_auth)
+	send_frames(s, x, now);
+	if (a->ask_auth) {
+		session_trace_user(s, x, a->auth.user);
 		ask_auth(s, x, &a->auth);
+	}
 	if (a->ended)
 		session_end(s, x, &x->link.end);
 	else if (a->ip_up || a->ip_down)

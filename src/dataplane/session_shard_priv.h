@@ -20,6 +20,9 @@ struct shard_tunnel {
 	struct list_head sessions; /* by session.in_tunnel */
 };
 
+/* Whether control is told of its packets while somebody traces: until the user is known, always. */
+enum session_trace { SESSION_TRACE_MAYBE, SESSION_TRACE_YES, SESSION_TRACE_NO };
+
 /*
  * LIVE until the link is dead or the call is gone; then its record is unpublished and the session
  * waits in the grace list, known to nobody, until no reader can count a packet for it any more.
@@ -36,6 +39,7 @@ struct session {
 	uint16_t mtu;		 /* Framed-MTU; 0 = none */
 	bool call_gone;		 /* the L2TP call is down: no frames, no HANGUP */
 	bool up_told;		 /* SESSION_UP was sent */
+	uint8_t trace;		 /* enum session_trace */
 	bool tap;		 /* an operator captures its packets */
 	uint32_t idle_timeout_s; /* 0 = none */
 	nsec idle_from;		 /* IPCP opened */
@@ -84,6 +88,14 @@ void session_free(struct session_shard *s, struct session *x);
 
 /* Gives a new session the frame that came before it, if there is one. */
 void session_early_deliver(struct session_shard *s, struct sess_key key, nsec now);
+
+/* ---- session_shard_trace.c ---- */
+
+/* A frame from or to the peer; free of charge while nobody traces. */
+void session_trace_frame(struct session_shard *s, const struct session *x, bool sent,
+			 struct span frame, nsec now);
+/* The user is known: is he one of those? */
+void session_trace_user(const struct session_shard *s, struct session *x, struct span user);
 
 /* ---- session_shard_act.c: what a step of the link asks for ---- */
 

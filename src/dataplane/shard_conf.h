@@ -5,6 +5,7 @@
 #ifndef LNS_SHARD_CONF_H
 #define LNS_SHARD_CONF_H
 
+#include "base/facts.h"
 #include "l2tp/l2tp_conf.h"
 #include "ppp/ppp_conf.h"
 
@@ -23,6 +24,7 @@ struct shard_conf {
 	struct l2tp_conf l2tp;
 	struct ppp_conf ppp;
 	struct dp_conf dp;
+	struct trace_names trace;
 };
 
 #endif

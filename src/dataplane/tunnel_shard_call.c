@@ -172,7 +172,7 @@ fail:
 /* CDN to a call that never got an id of ours. The AVP may not be 0 (RFC 2661 4.4.4): an id that is
  * nobody's names it. */
 static void call_refuse(struct tunnel_shard *s, struct tunnel *t, const struct l2tp_msg *m,
-			const struct cdn *why)
+			const struct cdn *why, nsec now)
 {
 	struct cdn cdn = *why;
 
@@ -183,11 +183,11 @@ static void call_refuse(struct tunnel_shard *s, struct tunnel *t, const struct l
 	note(s, LOG_CALLS, t->tid, 0, "call refused", cdn.text);
 	if (cdn.peer_sid == 0 || t->chan.queued >= CALL_QUEUE_MAX)
 		return;
-	send_cdn(t, &cdn);
+	send_cdn(s, t, &cdn, 0, now);
 }
 
-static void call_answer(struct tunnel_shard *s, struct tunnel *t, const struct l2tp_msg *m,
-			nsec now)
+static void call_answer(struct tunnel_shard *s, struct tunnel *t, const struct l2tp_hdr *h,
+			const struct l2tp_msg *m, nsec now)
 {
 	const struct cdn leaving = {
 		.result = L2TP_CDN_ERROR, .error = L2TP_ERR_TRY_ANOTHER, .text = "shutting down"};
@@ -195,18 +195,19 @@ static void call_answer(struct tunnel_shard *s, struct tunnel *t, const struct l
 	struct call *c;
 
 	if (s->shutdown || s->conf->l2tp.refuse_new) {
-		call_refuse(s, t, m, &leaving);
+		call_refuse(s, t, m, &leaving, now);
 		return;
 	}
 	if (s->n_calls >= s->conf->l2tp.max_sessions || t->chan.queued >= CALL_QUEUE_MAX ||
 	    !(c = call_new(s, t, m))) {
 		counter_add(s->env->counters, C_SESSION_OVERFLOW, 1);
-		call_refuse(s, t, m, &full);
+		call_refuse(s, t, m, &full, now);
 		return;
 	}
 	wheel_start(&s->wheel, &c->setup->timer, nsec_add(now, NSEC_S(CALL_SETUP_S)));
 	note(s, LOG_CALLS, t->tid, c->sid, "incoming call", "");
-	if (!send_icrp(t, c))
+	tell_trace(s, call_key(c), false, m->type, h->body, now);
+	if (!send_icrp(s, c, now))
 		call_rest(s, c, now);
 }
 
@@ -236,7 +237,7 @@ static void call_disconnect(struct tunnel_shard *s, struct call *c, const struct
 				reason->text};
 
 	note(s, LOG_CALLS, c->tunnel->tid, c->sid, "call ended", reason->text);
-	if (cdn.result != 0 && !send_cdn(c->tunnel, &cdn))
+	if (cdn.result != 0 && !send_cdn(s, c->tunnel, &cdn, c->gen, now))
 		counter_drop(s->env->counters, DROP_NO_MEMORY, 1);
 	call_rest(s, c, now);
 }
@@ -289,21 +290,23 @@ void call_handle(struct tunnel_shard *s, struct tunnel *t, const struct l2tp_hdr
 	struct end_reason reason;
 	struct cdn no = {.result = L2TP_CDN_NO_FACILITY, .text = "no outgoing calls"};
 
+	if (c)
+		tell_trace(s, call_key(c), false, m->type, h->body, now);
 	switch (l2tp_call_step(state, l2tp_call_event_of(m))) {
 	case L2TP_CALL_NOTHING:
 		break;
 	case L2TP_CALL_ANSWER:
 		call_supersede(s, t, m, now);
-		call_answer(s, t, m, now);
+		call_answer(s, t, h, m, now);
 		break;
 	case L2TP_CALL_REFUSE_OUTGOING:
-		call_refuse(s, t, m, &no);
+		call_refuse(s, t, m, &no, now);
 		break;
 	case L2TP_CALL_REFUSE_BAD:
 		no = (struct cdn){.result = L2TP_CDN_ERROR,
 				  .error = m->fault.error,
 				  .text = fault_text(m, text)};
-		call_refuse(s, t, m, &no);
+		call_refuse(s, t, m, &no, now);
 		break;
 	case L2TP_CALL_CONNECT:
 		call_connect(s, c, m);
@@ -321,14 +324,14 @@ void call_handle(struct tunnel_shard *s, struct tunnel *t, const struct l2tp_hdr
 	}
 }
 
-void call_refuse_early(struct tunnel_shard *s, struct tunnel *t, const struct l2tp_msg *m)
+void call_refuse_early(struct tunnel_shard *s, struct tunnel *t, const struct l2tp_msg *m, nsec now)
 {
 	const struct cdn early = {.result = L2TP_CDN_ERROR,
 				  .error = L2TP_ERR_NO_CONNECTION,
 				  .text = "tunnel is not open"};
 
 	if (m->type == L2TP_ICRQ || m->type == L2TP_OCRQ)
-		call_refuse(s, t, m, &early);
+		call_refuse(s, t, m, &early, now);
 }
 
 void call_hangup(struct tunnel_shard *s, const struct msg_hangup *m, nsec now)

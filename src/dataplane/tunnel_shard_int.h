@@ -94,6 +94,11 @@ struct call {
 	uint8_t state; /* enum l2tp_call_state, never IDLE */
 };
 
+static inline struct sess_key call_key(const struct call *c)
+{
+	return (struct sess_key){c->tunnel->tid, c->sid, c->gen};
+}
+
 struct tunnel_shard {
 	const struct shard_env *env;
 	const struct shard_conf *conf;
@@ -136,13 +141,15 @@ void tunnel_flush_ack(struct tunnel_shard *s, struct tunnel *t, nsec now);
 bool send_sccrp(struct tunnel_shard *s, struct tunnel *t, struct span challenge);
 bool send_stopccn(struct tunnel *t, uint16_t result, uint16_t error, const char *text);
 bool send_hello(struct tunnel *t);
-bool send_icrp(struct tunnel *t, const struct call *c);
+bool send_icrp(struct tunnel_shard *s, const struct call *c, nsec now);
 struct cdn {
 	uint16_t sid, peer_sid;
 	uint16_t result, error;
 	const char *text;
 };
-bool send_cdn(struct tunnel *t, const struct cdn *cdn);
+/* Also for a call that never was one: then `gen` is 0. */
+bool send_cdn(struct tunnel_shard *s, struct tunnel *t, const struct cdn *cdn, uint32_t gen,
+	      nsec now);
 /* A StopCCN that answers an SCCRQ for which we keep no state. */
 struct refusal {
 	uint16_t peer_tid;
@@ -161,6 +168,10 @@ void tell_call_up(struct tunnel_shard *s, const struct call *c, const struct l2t
 void tell_call_down(struct tunnel_shard *s, const struct call *c, const struct end_reason *reason);
 void tell_tunnel_info(struct tunnel_shard *s, const struct msg_tunnel_query *q, nsec now);
 struct msg_text msg_text_of(struct span bytes);
+
+/* While somebody traces: a message about a call, its AVPs. */
+void tell_trace(struct tunnel_shard *s, struct sess_key key, bool sent, uint16_t type,
+		struct span avps, nsec now);
 
 /* One line: "<what>: <detail>". */
 void note(struct tunnel_shard *s, enum log_level level, uint16_t tid, uint16_t sid,
@@ -204,7 +215,8 @@ void tunnel_free(struct tunnel_shard *s, struct tunnel *t, nsec now);
 void call_handle(struct tunnel_shard *s, struct tunnel *t, const struct l2tp_hdr *h,
 		 const struct l2tp_msg *m, nsec now);
 /* A message about a call before the tunnel is open. */
-void call_refuse_early(struct tunnel_shard *s, struct tunnel *t, const struct l2tp_msg *m);
+void call_refuse_early(struct tunnel_shard *s, struct tunnel *t, const struct l2tp_msg *m,
+		       nsec now);
 void call_hangup(struct tunnel_shard *s, const struct msg_hangup *m, nsec now);
 void call_setup_timer(struct tunnel_shard *s, struct call_setup *setup, nsec now);
 /* Ends all calls of the tunnel without a message to anybody. */

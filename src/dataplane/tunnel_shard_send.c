@@ -127,17 +127,29 @@ bool send_hello(struct tunnel *t)
 	return queue(t, &w);
 }
 
-bool send_icrp(struct tunnel *t, const struct call *c)
+/* The AVPs of a control message that we wrote. */
+static struct span avps_of(const struct wbuf *w)
 {
+	struct span m = wbuf_written(w);
+
+	span_take(&m, L2TP_CONTROL_HEADER);
+	return m;
+}
+
+bool send_icrp(struct tunnel_shard *s, const struct call *c, nsec now)
+{
+	struct tunnel *t = c->tunnel;
 	uint8_t bytes[CONTROL_MAX];
 	struct wbuf w = wbuf_of(bytes, sizeof(bytes));
 
 	l2tp_msg_begin(&w, t->peer_tid, c->peer_sid, L2TP_ICRP);
 	l2tp_avp_put_u16(&w, L2TP_AVP_ASSIGNED_SESSION_ID, c->sid);
+	tell_trace(s, call_key(c), true, L2TP_ICRP, avps_of(&w), now);
 	return queue(t, &w);
 }
 
-bool send_cdn(struct tunnel *t, const struct cdn *cdn)
+bool send_cdn(struct tunnel_shard *s, struct tunnel *t, const struct cdn *cdn, uint32_t gen,
+	      nsec now)
 {
 	uint8_t bytes[CONTROL_MAX];
 	struct wbuf w = wbuf_of(bytes, sizeof(bytes));
@@ -145,5 +157,8 @@ bool send_cdn(struct tunnel *t, const struct cdn *cdn)
 	l2tp_msg_begin(&w, t->peer_tid, cdn->peer_sid, L2TP_CDN);
 	l2tp_avp_put_result(&w, cdn->result, cdn->error, span_str(cdn->text));
 	l2tp_avp_put_u16(&w, L2TP_AVP_ASSIGNED_SESSION_ID, cdn->sid);
+	if (gen)
+		tell_trace(s, (struct sess_key){t->tid, cdn->sid, gen}, true, L2TP_CDN, avps_of(&w),
+			   now);
 	return queue(t, &w);
 }

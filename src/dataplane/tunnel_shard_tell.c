@@ -90,6 +90,25 @@ static uint32_t age_s(nsec then, nsec now)
 	return then.ns == 0 ? 0 : nsec_age_s(then, now);
 }
 
+void tell_trace(struct tunnel_shard *s, struct sess_key key, bool sent, uint16_t type,
+		struct span avps, nsec now)
+{
+	struct msg_trace m;
+
+	if (s->conf->trace.n == 0)
+		return;
+	size_t n = avps.n < sizeof(m.bytes) ? avps.n : sizeof(m.bytes);
+	m.key = key;
+	m.at = now;
+	m.what = TRACE_L2TP;
+	m.l2tp = (uint8_t)type;
+	m.sent = sent;
+	m.n = (uint16_t)n;
+	span_bytes(&avps, m.bytes, n);
+	m.msg = (struct msg){MSG_TRACE, (uint16_t)(offsetof(struct msg_trace, bytes) + n)};
+	s->env->post(s->env->ctx, MSG_TO_CONTROL, &m.msg);
+}
+
 void tell_tunnel_info(struct tunnel_shard *s, const struct msg_tunnel_query *q, nsec now)
 {
 	struct msg_tunnel_info m = MSG_INIT(MSG_TUNNEL_INFO, struct msg_tunnel_info);

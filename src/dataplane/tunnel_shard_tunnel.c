@@ -459,7 +459,7 @@ void tunnel_handle(struct tunnel_shard *s, struct tunnel *t, const struct l2tp_h
 		call_handle(s, t, h, m, now);
 		break;
 	case L2TP_TUNNEL_NO_CALL:
-		call_refuse_early(s, t, m);
+		call_refuse_early(s, t, m, now);
 		break;
 	case L2TP_TUNNEL_CLEAN_UP:
 		tunnel_clean_up(s, t, m, now);

@@ -6,7 +6,7 @@ void ppp_actions_clear(struct ppp_actions *a)
 {
 	a->n_frames = 0;
 	a->priority = 0;
-	a->ask_auth = a->ip_down = a->ip_up = a->ended = false;
+	a->ask_auth = a->ip_down = a->ip_up = a->echoed = a->ended = false;
 	a->drop = DROPS;
 	a->w = wbuf_of(a->bytes, sizeof(a->bytes));
 }

@@ -162,6 +162,38 @@ void core_ping_session(struct core *c, struct sess_key key,
 	done(arg, &pong);
 }
 
+bool core_set_tap(struct core *c, struct sess_key key, bool on)
+{
+	(void)c;
+	(void)key;
+	(void)on;
+	return true;
+}
+
+unsigned core_trace_start(struct core *c, struct span user, nsec now)
+{
+	(void)c;
+	(void)now;
+	return span_equal(user, span_str("user0")) ? 1 : 0;
+}
+
+static _Atomic unsigned traces_ended, lines_taken;
+
+void core_trace_end(struct core *c, unsigned id)
+{
+	(void)c;
+	assert_int_equal(id, 1);
+	traces_ended++;
+}
+
+bool core_trace_next(struct core *c, unsigned id, struct trace_view *out)
+{
+	(void)c;
+	assert_int_equal(id, 1);
+	*out = (struct trace_view){.at_ns = 1500000000, .text = "LCP    -> Configure-Request id 1"};
+	return lines_taken++ % 2 == 0;
+}
+
 /* ---- a control thread ------------------------------------------------------------------------ */
 
 static bool have_namespace; /* see main() */
@@ -264,6 +296,11 @@ static void count_shutdown(void *ctx)
 	shutdowns++;
 }
 
+static void nothing_changed(void *ctx)
+{
+	(void)ctx;
+}
+
 static void ignore_log(void *ctx, enum log_level level, const char *text)
 {
 	(void)ctx;
@@ -326,6 +363,7 @@ static void start(const char *const *user_lines, unsigned idle_s)
 			      .apply = apply,
 			      .conf_path = conf_path,
 			      .alloc = &memory.alloc,
+			      .traces_changed = nothing_changed,
 			      .shutdown = count_shutdown,
 			      .log = ignore_log};
 	server = cli_server_start(&env, conf, user_lines ? users_of(user_lines) : NULL, reason);
