@@ -13,7 +13,8 @@
  *	S, T -> C  TRACE
  *	C -> S	AUTH_REPLY DROP_SESSION SESSION_CHANGE SESSION_QUERY SESSION_PING
  *	C -> T	DROP_TUNNEL TUNNEL_QUERY SHUTDOWN
- *	worker -> worker  L2TP_CONTROL PPP_FRAME (packets that reached a worker not their owner)
+ *	worker -> worker  L2TP_CONTROL PPP_FRAME TUN_PACKET (packets that reached a worker not their
+ *			  owner)
  */
 #ifndef LNS_MSG_H
 #define LNS_MSG_H
@@ -48,6 +49,7 @@ enum msg_kind {
 	MSG_SHUTDOWN,
 	MSG_L2TP_CONTROL,
 	MSG_PPP_FRAME,
+	MSG_TUN_PACKET,
 	MSG_KINDS
 };
 
@@ -299,10 +301,19 @@ struct msg_ppp_frame {
 	struct l2tp_path path;
 };
 
+enum { MSG_PACKET_ROOM = 16 };
+
+/* An IP packet from the TUN device follows, for a session of the receiver's. */
+struct msg_tun_packet {
+	struct msg msg;
+	uint8_t room[MSG_PACKET_ROOM]; /* for what the receiver puts before the packet */
+};
+
 /* Packets may be dropped when a ring is full; nothing else may. */
 static inline bool msg_is_packet(uint16_t kind)
 {
-	return kind == MSG_L2TP_CONTROL || kind == MSG_PPP_FRAME || kind == MSG_TRACE;
+	return kind == MSG_L2TP_CONTROL || kind == MSG_PPP_FRAME || kind == MSG_TUN_PACKET ||
+	       kind == MSG_TRACE;
 }
 
 /* struct msg_x m = MSG_INIT(MSG_X, struct msg_x); then fill and post &m.msg. */

@@ -1,12 +1,16 @@
 #include "dataplane/dp_down.h"
 
+#include <limits.h>
+
 #include "base/hash.h"
 #include "dataplane/dp_fragment.h"
 #include "dataplane/dp_mss.h"
+#include "dataplane/dp_service.h"
 
 enum {
 	PPP_IP6_LOW = 0x57,
 	LOOK_AHEAD = 4,
+	IP6_SRC_AT = 8,
 	DP_SEGMENT_MAX = 9216, /* to be fragmented; longer than any MTU that is in use */
 };
 
@@ -184,14 +188,14 @@ static bool send_short(const struct dp_world *w, struct dp_down *d, const struct
 
 /* ---- super-packets --------------------------------------------------------------------------- */
 
-/* Headers go into scratch, the payload stays where it is. */
+/* Headers go into scratch, the payload stays where it is. No more than `most` segments. */
 static void send_segments(struct dp_down *d, const struct dp_session *s, const struct packet *p,
-			  struct dp_cut *cut)
+			  struct dp_cut *cut, unsigned most)
 {
 	struct wbuf out = wbuf_of(d->scratch, DP_SCRATCH);
 
 	out.n = d->scratch_used;
-	while (cut->payload.n) {
+	for (; cut->payload.n && most > 0; most--) {
 		size_t at = out.n;
 		put_header(s, wbuf_room(&out, s->header_len), p->v6);
 		struct span payload = dp_cut_next(cut, &out);
@@ -209,13 +213,13 @@ static void send_segments(struct dp_down *d, const struct dp_session *s, const s
 
 /* Each segment is fragmented by itself. Seldom, so they are made whole first. */
 static bool send_segments_long(struct dp_down *d, const struct dp_session *s,
-			       const struct packet *p, struct dp_cut *cut)
+			       const struct packet *p, struct dp_cut *cut, unsigned most)
 {
 	uint8_t room[DP_SEGMENT_MAX];
 
 	if (cut->head.n + cut->super.size > sizeof(room))
 		return false;
-	while (cut->payload.n) {
+	for (; cut->payload.n && most > 0; most--) {
 		struct wbuf out = wbuf_of(room, sizeof(room));
 		struct packet segment = {.flow = p->flow};
 		wbuf_span(&out, dp_cut_next(cut, &out));
@@ -227,76 +231,170 @@ static bool send_segments_long(struct dp_down *d, const struct dp_session *s,
 	return true;
 }
 
-static void send_super(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
-		       const struct packet *p, struct run *run)
+/* The first `most` segments. Returns how many were sent; their bytes are added to *bytes. */
+static unsigned send_super(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
+			   const struct packet *p, unsigned most, uint64_t *bytes)
 {
-	uint8_t *bytes = (uint8_t *)(uintptr_t)p->bytes.p; /* lent to us for writing */
+	uint8_t *packet = (uint8_t *)(uintptr_t)p->bytes.p; /* lent to us for writing */
 	struct dp_cut cut;
 	bool ok = true;
 
-	if (s->spec.mss && dp_mss_clamp(bytes, p->bytes.n, s->spec.mss))
+	if (s->spec.mss && dp_mss_clamp(packet, p->bytes.n, s->spec.mss))
 		counter_add(w->counters, C_MSS_CLAMPED, 1);
 	if (!dp_cut_start(&cut, p->bytes, &p->super)) {
 		drop(w, DROP_TUN_FORMAT);
-		return;
+		return 0;
 	}
 	unsigned n = dp_cut_count(&cut);
-	uint64_t all_bytes = (uint64_t)n * cut.head.n + cut.payload.n;
+	size_t payload = cut.payload.n;
 	size_t longest = cut.payload.n < cut.super.size ? cut.payload.n : cut.super.size;
 	bool is_long = cut.head.n + longest > s->spec.mru;
+	if (n > most) {
+		n = most;
+		payload = (size_t)n * cut.super.size;
+	}
 	if (is_long && (p->v6 || p->h4.fragment & IP4_DF)) {
 		too_big(w, d, p, s->spec.mru);
-		return;
+		return 0;
 	}
 	if (is_long)
-		ok = send_segments_long(d, s, p, &cut);
+		ok = send_segments_long(d, s, p, &cut, n);
 	else if (n <= DP_TX_MAX - d->n_tx &&
 		 n * (s->header_len + cut.head.n) <= DP_SCRATCH - d->scratch_used)
-		send_segments(d, s, p, &cut);
+		send_segments(d, s, p, &cut, n);
 	else
 		ok = false;
-	if (ok)
-		run_add(run, s->counters, n, all_bytes, w->now);
-	else
+	if (!ok) {
 		drop(w, DROP_NO_MEMORY);
+		return 0;
+	}
+	*bytes += (uint64_t)n * cut.head.n + payload;
+	return n;
 }
 
-/* What was made of one packet, as the subscriber will get it: our header is left out. */
-static void tap(const struct dp_world *w, const struct dp_session *s, const struct dp_tx *tx,
-		unsigned n)
+/* The same for any packet. */
+static unsigned send_any(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
+			 const struct packet *p, unsigned most, uint64_t *bytes)
 {
-	const struct dp_tap_record r = {.key = s->spec.key, .at = w->now, .down = true};
+	if (p->super.size)
+		return send_super(w, d, s, p, most, bytes);
+	if (!(p->bytes.n > s->spec.mru ? send_long(w, d, s, p) : send_short(w, d, s, p)))
+		return 0;
+	*bytes += p->bytes.n;
+	return 1;
+}
 
-	for (; n > 0; n--, tx++) {
-		struct span head = span_of(tx->head, tx->head_n);
-		struct span body = span_of(tx->body, tx->body_n);
-		span_take(head.n ? &head : &body, s->header_len);
-		dp_tap_copy(w->tap, w->counters, &r, head, body);
+/* ---- what is done to some sessions ----------------------------------------------------------- */
+
+static unsigned packets_of(const struct packet *p)
+{
+	return p->super.size ? (unsigned)(p->bytes.n / p->super.size + 1) : 1;
+}
+
+/* How many of n packets packet_limit lets pass in this tenth of a second; whoever forwards counts.
+ */
+static unsigned within_limit(const struct dp_world *w, const struct dp_session *s, unsigned n)
+{
+	_Atomic uint64_t *window = &s->counters->down_tenth;
+	uint64_t tenth = (uint64_t)(w->now.ns / NSEC_MS(100)) & UINT32_MAX;
+	uint64_t was = atomic_load_explicit(window, memory_order_relaxed), next;
+	uint32_t limit = w->conf->packet_limit;
+	unsigned most;
+
+	do {
+		uint32_t used = was >> 32 == tenth ? (uint32_t)was : 0;
+		uint32_t left = used < limit ? limit - used : 0;
+		most = n < left ? n : left;
+		next = tenth << 32 | (used + most);
+	} while (!atomic_compare_exchange_weak_explicit(window, &was, next, memory_order_relaxed,
+							memory_order_relaxed));
+	if (most < n)
+		counter_drop(w->counters, DROP_PACKET_LIMIT, n - most);
+	return most;
+}
+
+/* Another session is where the packet comes from. */
+static bool is_from_local(const struct dp_world *w, const struct packet *p)
+{
+	struct span in = p->bytes;
+
+	if (!p->v6)
+		return dp_route_find4_rcu(w->routes, p->h4.src).slot != DP_SLOT_NONE;
+	span_take(&in, IP6_SRC_AT);
+	return dp_route_find6_rcu(w->routes, span_take(&in, 16)).slot != DP_SLOT_NONE;
+}
+
+/* Looks at each datagram that was made of one packet; those that may go now stay. */
+static void serve_made(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
+		       const struct packet *p, unsigned from, struct run *run)
+{
+	bool local = w->conf->no_throttle_local && is_from_local(w, p);
+	unsigned kept = from;
+	uint64_t bytes = 0;
+
+	for (unsigned i = from; i < d->n_tx; i++) {
+		if (dp_service_down(w, s, &d->tx[i], p->v6, local) != DP_SERVED_PASS)
+			continue;
+		bytes += dp_tx_len(&d->tx[i]) - s->header_len;
+		d->tx[kept++] = d->tx[i];
 	}
+	d->n_tx = kept;
+	if (kept > from)
+		run_add(run, s->counters, kept - from, bytes, w->now);
+}
+
+/* A session with a policy, or one that is watched. Only its worker may touch its policy's state. */
+static void to_served(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
+		      const struct packet *p, unsigned most, struct run *run)
+{
+	struct dp_service *v = s->spec.service;
+	unsigned from = d->n_tx;
+	uint64_t bytes = 0;
+
+	if (v && !p->v6 && !dp_service_filter(w, v, DP_WAY_DOWN, p->bytes))
+		return;
+	if (send_any(w, d, s, p, most, &bytes) > 0)
+		serve_made(w, d, s, p, from, run);
+}
+
+static void hand_over(struct dp_down *d, const struct dp_session *s, const struct packet *p)
+{
+	d->away[d->n_away++] = (struct dp_away){
+		.packet = p->bytes, .super = p->super, .sid = s->spec.key.sid};
+}
+
+static void forward(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
+		    const struct packet *p, struct run *run)
+{
+	uint64_t bytes = 0;
+	unsigned most = UINT_MAX;
+
+	if (s->spec.flags & DP_OWNER_ONLY && s->spec.key.sid % w->n_workers != w->self) {
+		hand_over(d, s, p);
+		return;
+	}
+	if (w->conf->packet_limit && !(most = within_limit(w, s, packets_of(p))))
+		return;
+	if (s->spec.flags & (DP_OWNER_ONLY | DP_TAP)) {
+		to_served(w, d, s, p, most, run);
+		return;
+	}
+	unsigned n = send_any(w, d, s, p, most, &bytes);
+	if (n)
+		run_add(run, s->counters, n, bytes, w->now);
 }
 
 static void to_session(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
 		       struct dp_route_value route, const struct packet *p, struct run *run)
 {
-	if (route.slot == DP_SLOT_NONE) {
+	if (route.slot == DP_SLOT_NONE)
 		no_route(w, d, p);
-		return;
-	}
-	if (!s || s->generation != route.generation) {
+	else if (!s || s->generation != route.generation)
 		drop(w, DROP_STALE_ROUTE);
-		return;
-	}
-	if (!(s->spec.flags & (p->v6 ? DP_IP6 : DP_IP4))) {
+	else if (!(s->spec.flags & (p->v6 ? DP_IP6 : DP_IP4)))
 		drop(w, DROP_PPP_NOT_OPEN);
-		return;
-	}
-	unsigned before = d->n_tx;
-	if (p->super.size)
-		send_super(w, d, s, p, run);
-	else if (p->bytes.n > s->spec.mru ? send_long(w, d, s, p) : send_short(w, d, s, p))
-		run_add(run, s->counters, 1, p->bytes.n, w->now);
-	if (s->spec.flags & DP_TAP)
-		tap(w, s, d->tx + before, d->n_tx - before);
+	else
+		forward(w, d, s, p, run);
 }
 
 /* ---- reading packets ------------------------------------------------------------------------- */
@@ -396,7 +494,7 @@ unsigned dp_down(const struct dp_world *w, struct dp_down *d, const struct dp_pa
 	struct run run = {.counters = NULL};
 
 	LNS_ASSERT(n <= DP_BATCH);
-	d->n_tx = d->n_replies = 0;
+	d->n_tx = d->n_replies = d->n_away = 0;
 	d->scratch_used = 0;
 	n = fitting(in, n);
 	unsigned good = read_batch(w, in, n, packets, routes);

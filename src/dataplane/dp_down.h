@@ -24,6 +24,13 @@ struct dp_packet {
 	struct dp_super super;
 };
 
+/* A packet for a session that only its own worker may serve, as it came. */
+struct dp_away {
+	struct span packet;
+	struct dp_super super;
+	uint16_t sid;
+};
+
 /* What a worker keeps between batches, and the result of one. */
 struct dp_down {
 	struct dp_icmp_limit unreachable, too_big;
@@ -32,6 +39,8 @@ struct dp_down {
 	uint16_t order[DP_TX_MAX];  /* in which to send them */
 	unsigned n_replies;
 	struct span replies[DP_REPLIES_MAX]; /* ICMP packets back to the TUN device */
+	unsigned n_away;
+	struct dp_away away[DP_BATCH]; /* to worker sid % N */
 	size_t scratch_used;
 	uint8_t scratch[DP_SCRATCH];
 };

@@ -1,6 +1,7 @@
 #include "dataplane/dp_service.h"
 
 #include "base/hash.h"
+#include "base/panic.h"
 
 /* ---- life ------------------------------------------------------------------------------------ */
 

@@ -11,7 +11,6 @@ enum {
 	QUEUE_MIN = 8 * MTU,   /* a flow needs some packets to recover from a loss */
 	QUEUE_MAX = 1536 * 1024,
 	PACKETS_MAX = 4096, /* of QUEUE_MAX, should all be tiny */
-	BURST_MS = 25,
 	BURST_MIN_MS = 10, /* the worker may be late: it must not cost the subscriber */
 	TARGET_MS = 5,
 	INTERVAL_MS = 100,
@@ -50,11 +49,11 @@ static uint32_t queue_limit(uint64_t rate)
 	return bytes > QUEUE_MAX ? QUEUE_MAX : (uint32_t)bytes;
 }
 
-static void set_depth(struct dp_shaper *s, uint32_t burst)
+static void set_depth(struct dp_shaper *s, uint32_t burst, uint32_t burst_ms)
 {
 	int64_t least_depth = NSEC_MS(BURST_MIN_MS) << FRACTION_BITS;
 
-	s->depth = burst ? price(s, burst) : NSEC_MS(BURST_MS) << FRACTION_BITS;
+	s->depth = burst ? price(s, burst) : NSEC_MS(burst_ms) << FRACTION_BITS;
 	s->depth = most(s->depth, least_depth);
 }
 
@@ -74,13 +73,13 @@ void dp_shaper_init(struct dp_shaper *s)
 	s->fast_left = FAST_MAX;
 }
 
-void dp_shaper_set(struct dp_shaper *s, uint64_t rate, uint32_t burst, nsec now)
+void dp_shaper_set(struct dp_shaper *s, uint64_t rate, uint32_t burst, uint32_t burst_ms, nsec now)
 {
 	const uint64_t second = (uint64_t)NSEC_S(8) << FRACTION_BITS;
 
 	s->cost = rate ? second / rate : 0;
 	s->limit = queue_limit(rate);
-	set_depth(s, burst);
+	set_depth(s, burst, burst_ms);
 	set_codel(s);
 	s->credit = s->depth;
 	s->updated = now;

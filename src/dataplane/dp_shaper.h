@@ -61,8 +61,8 @@ enum dp_shaped {
 	DP_SHAPED_NO_ROOM, /* dropped: no place to hold it, or too long for one */
 };
 
-/* Sets rate (bit/s; 0 = no limit) and burst (bytes; 0 = a good one). What waits stays. */
-void dp_shaper_set(struct dp_shaper *s, uint64_t rate, uint32_t burst, nsec now);
+/* Sets rate (bit/s; 0 = no limit) and burst (bytes; 0 = burst_ms of the rate). What waits stays. */
+void dp_shaper_set(struct dp_shaper *s, uint64_t rate, uint32_t burst, uint32_t burst_ms, nsec now);
 /* The first time. */
 void dp_shaper_init(struct dp_shaper *s);
 /* Gives back what waits. */

@@ -452,6 +452,7 @@ static void counters_reset(struct dp_counters *c)
 	atomic_store_explicit(&c->down_bytes, 0, memory_order_relaxed);
 	atomic_store_explicit(&c->last_up_ns, 0, memory_order_relaxed);
 	atomic_store_explicit(&c->last_data_ns, 0, memory_order_relaxed);
+	atomic_store_explicit(&c->down_tenth, 0, memory_order_relaxed);
 }
 
 uint32_t dp_slot_take_own(struct dp_tables *t, unsigned self)

@@ -17,7 +17,7 @@
 
 enum {
 	DP_SLOT_NONE = 0xFFFFFFFF,
-	DP_HEADER_MAX = 16, /* L2TP data header + FF 03 + protocol */
+	DP_HEADER_MAX = 10, /* L2TP data header + FF 03 + protocol */
 	DP_SLOT_BITS = 24,  /* slots are below 1 << DP_SLOT_BITS */
 
 	/* dp_session.flags: none set but DP_IP4 means the straight path */
@@ -35,7 +35,10 @@ struct dp_counters {
 	_Atomic uint64_t up_bytes, down_packets, down_bytes;
 	_Atomic int64_t last_up_ns;   /* last frame of any kind from the subscriber */
 	_Atomic int64_t last_data_ns; /* last IP packet in either direction (Idle-Timeout) */
+	_Atomic uint64_t down_tenth;  /* packet_limit: number of the 0.1 s, packets in it */
 };
+
+struct dp_service; /* dataplane/dp_service.h */
 
 /* What the owner says; the table builds the record (header template included) from it. */
 struct dp_session_spec {
@@ -46,6 +49,7 @@ struct dp_session_spec {
 	uint16_t mru;	   /* largest inner packet that the peer takes */
 	uint16_t mss;	   /* TCP MSS clamp, 0 = off */
 	struct ip_addr ip; /* the subscriber's address, for the spoof check; unset before IPCP */
+	struct dp_service *service; /* with DP_OWNER_ONLY, else NULL; readers: the owner alone */
 };
 
 struct dp_session {

@@ -2,6 +2,7 @@
 
 #include "dataplane/dp_ip.h"
 #include "dataplane/dp_mss.h"
+#include "dataplane/dp_service.h"
 
 enum {
 	FLAG_T = 0x8000,
@@ -14,6 +15,8 @@ enum {
 	PPP_IP4 = 0x0021,
 	PPP_IP6 = 0x0057,
 	PPP_LCP = 0xC021,
+	IP4_DST_AT = 16,
+	IP6_DST_AT = 24,
 	LOOK_AHEAD = 4,
 };
 
@@ -161,24 +164,46 @@ static bool owns_source6(const struct dp_world *w, const struct dp_session *s, c
 	       leads_to(dp_route_find6_rcu(w->routes, src), s);
 }
 
-static void tap(const struct dp_world *w, const struct dp_session *s, struct span packet)
+/* Another session is the destination. */
+static bool is_local(const struct dp_world *w, struct span packet, bool is_v6)
 {
-	const struct dp_tap_record r = {.key = s->spec.key, .at = w->now};
+	if (is_v6) {
+		span_take(&packet, IP6_DST_AT);
+		return dp_route_find6_rcu(w->routes, span_take(&packet, 16)).slot != DP_SLOT_NONE;
+	}
+	span_take(&packet, IP4_DST_AT);
+	return dp_route_find4_rcu(w->routes, span_u32(&packet)).slot != DP_SLOT_NONE;
+}
 
-	dp_tap_copy(w->tap, w->counters, &r, span_of(NULL, 0), packet);
+/* What the session's policy says; true: the packet goes on. */
+static bool serve(const struct dp_world *w, const struct dp_session *s, struct dp_up_result *r,
+		  struct span packet, bool is_v6)
+{
+	struct dp_service *v = s->spec.service;
+
+	if (v && !is_v6 && !dp_service_filter(w, v, DP_WAY_UP, packet)) {
+		r->verdict = DP_UP_DROP;
+		r->why = DROP_FILTERED;
+		return false;
+	}
+	bool local = w->conf->no_throttle_local && is_local(w, packet, is_v6);
+	if (dp_service_up(w, s, packet, is_v6, local) == DP_SERVED_PASS)
+		return true;
+	r->verdict = DP_UP_HELD;
+	return false;
 }
 
 static void forward(const struct dp_world *w, const struct dp_session *s, struct dp_up_result *r,
-		    struct span packet, struct run *run)
+		    struct span packet, bool is_v6, struct run *run)
 {
 	set_data(r, packet);
 	r->verdict = DP_UP_FORWARD;
 	if (s->spec.mss && dp_mss_clamp(r->p, r->n, s->spec.mss))
 		counter_add(w->counters, C_MSS_CLAMPED, 1);
+	if (s->spec.flags & (DP_OWNER_ONLY | DP_TAP) && !serve(w, s, r, packet, is_v6))
+		return;
 	run->packets++;
 	run->bytes += packet.n;
-	if (s->spec.flags & DP_TAP)
-		tap(w, s, packet);
 }
 
 static void ip_fault(const struct dp_world *w, struct dp_up_result *r, enum dp_ip_fault fault)
@@ -199,7 +224,7 @@ static void forward4(const struct dp_world *w, const struct dp_session *s, struc
 	else if (!owns_source4(w, s, h.src))
 		drop(w, r, DROP_SPOOF);
 	else
-		forward(w, s, r, span_sub(&packet, h.total_len), run);
+		forward(w, s, r, span_sub(&packet, h.total_len), false, run);
 }
 
 static void forward6(const struct dp_world *w, const struct dp_session *s, struct dp_up_result *r,
@@ -215,7 +240,7 @@ static void forward6(const struct dp_world *w, const struct dp_session *s, struc
 	else if (!owns_source6(w, s, h.src))
 		drop(w, r, DROP_SPOOF);
 	else
-		forward(w, s, r, span_sub(&packet, h.total_len), run);
+		forward(w, s, r, span_sub(&packet, h.total_len), true, run);
 }
 
 /* The protocol field; one byte when its low bit is set (RFC 1661 6.5). */

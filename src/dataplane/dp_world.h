@@ -12,12 +12,15 @@
 #include "dataplane/dp_tap.h"
 #include "dataplane/shard_conf.h"
 
+struct dp_services; /* dataplane/dp_service.h */
+
 struct dp_world {
 	const struct dp_tables *tables;
 	const struct dp_routes *routes;
 	const struct dp_conf *conf;
 	struct counters *counters;
 	struct dp_tap *tap; /* of this worker; NULL: nobody listens */
+	struct dp_services *services; /* of this worker's own sessions */
 	unsigned self, n_workers;
 	nsec now;
 };

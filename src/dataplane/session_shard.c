@@ -123,8 +123,13 @@ static void on_auth_reply(struct session_shard *s, const struct msg_auth_reply *
 	struct session *x = session_find_key(s, m->key);
 	if (!x)
 		return;
-	if (m->accept && x->link.aaa_pending && !x->link.granted)
+	if (m->accept && x->link.aaa_pending && !x->link.granted) {
 		keep_limits(x, &m->profile, now);
+		if (!session_policy(s, x, &m->profile.policy, now)) {
+			session_end(s, x, &no_room);
+			return;
+		}
+	}
 	struct ppp_io io = session_io(s, now);
 	ppp_link_auth_reply(&x->link, &io, m->accept, &m->reason, &m->profile);
 	session_act(s, x, now);
@@ -155,6 +160,14 @@ static void change_tap(struct session_shard *s, struct session *x, bool on)
 		counter_drop(s->env.counters, DROP_NO_MEMORY, 1);
 }
 
+/* Without memory all stays as it was. */
+static void change_policy(struct session_shard *s, struct session *x, const struct sess_policy *p,
+			  nsec now)
+{
+	if (!session_policy(s, x, p, now) || !session_publish(s, x))
+		counter_drop(s->env.counters, DROP_NO_MEMORY, 1);
+}
+
 static void on_session_change(struct session_shard *s, const struct msg_session_change *m, nsec now)
 {
 	struct session *x = session_find_key(s, m->key);
@@ -172,6 +185,8 @@ static void on_session_change(struct session_shard *s, const struct msg_session_
 		change_tap(s, x, m->tap);
 	if (m->has_trace)
 		x->trace = m->trace ? SESSION_TRACE_YES : SESSION_TRACE_NO;
+	if (m->has_policy)
+		change_policy(s, x, &m->policy, now);
 	(void)session_io(s, now); /* no step of the link: only the timer is set */
 	session_act(s, x, now);
 }

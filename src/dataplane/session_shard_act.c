@@ -42,6 +42,21 @@ static uint32_t record_flags(const struct ppp_link *l)
 	return flags;
 }
 
+bool session_policy(struct session_shard *s, struct session *x, const struct sess_policy *p,
+		    nsec now)
+{
+	bool needed = dp_service_is_needed(p);
+
+	if (needed && !x->service)
+		x->service = dp_service_new(s->env.services, x->key, x->slot);
+	if (needed && !x->service)
+		return false;
+	if (x->service && !dp_service_set(s->env.services, x->service, p, &s->conf->dp, now))
+		return false;
+	x->served = needed;
+	return true;
+}
+
 bool session_publish(struct session_shard *s, struct session *x)
 {
 	uint16_t mtu = inner_mtu(x);
@@ -57,6 +72,13 @@ bool session_publish(struct session_shard *s, struct session *x)
 
 	if (x->tap)
 		spec.flags |= DP_TAP;
+	if (x->served) {
+		spec.flags |= DP_OWNER_ONLY;
+		spec.service = x->service;
+	}
+	/* The headers before what waits may not be right any more, once LCP starts anew. */
+	if (x->service && !(spec.flags & (DP_IP4 | DP_IP6)))
+		dp_service_clear(s->env.services, x->service);
 	if (spec.flags & DP_IP4)
 		spec.ip = ip_addr_v4(x->link.ip);
 	return dp_publish_own(s->env.tables, s->env.self, x->slot, &spec);

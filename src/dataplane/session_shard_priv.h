@@ -8,6 +8,7 @@
 #include "base/hmap.h"
 #include "base/list.h"
 #include "base/wheel.h"
+#include "dataplane/dp_service.h"
 #include "dataplane/dp_table.h"
 #include "dataplane/session_shard.h"
 #include "ppp/ppp_link.h"
@@ -45,7 +46,9 @@ struct session {
 	nsec idle_from;		 /* IPCP opened */
 	nsec expires;		 /* Session-Timeout */
 	uint64_t ping;		 /* cookie of an operator's ping that waits; 0 = none */
-	struct msg_proxy *proxy; /* the LAC's proxy AVPs; NULL = it sent none */
+	struct dp_service *service; /* of its policy; NULL until the first one */
+	bool served;		    /* the policy asks for something now */
+	struct msg_proxy *proxy;    /* the LAC's proxy AVPs; NULL = it sent none */
 	struct ppp_link link;
 };
 
@@ -105,6 +108,10 @@ struct ppp_io session_io(struct session_shard *s, nsec now);
 void session_act(struct session_shard *s, struct session *x, nsec now);
 /* Publishes the record as the link stands now. False: out of memory. */
 bool session_publish(struct session_shard *s, struct session *x);
+/* Keeps what is to be done to its packets, for the record to be published next. False: out of
+ * memory, nothing changed. */
+bool session_policy(struct session_shard *s, struct session *x, const struct sess_policy *p,
+		    nsec now);
 /* Ends a session whose link is dead or does not matter any more: record, HANGUP, grace. */
 void session_end(struct session_shard *s, struct session *x, const struct end_reason *why);
 /* HANGUP for a call that no session could be made for, or whose session ended. */

@@ -148,6 +148,8 @@ void session_retire(struct session_shard *s, struct session *x)
 	x->tunnel = NULL;
 	tunnel_put(s, t);
 	wheel_stop(&s->wheel, &x->timer);
+	if (x->service)
+		dp_service_clear(s->env.services, x->service);
 	list_add_tail(&s->grace, &x->in_tunnel);
 	s->n_grace++;
 }
@@ -158,6 +160,7 @@ void session_free(struct session_shard *s, struct session *x)
 	list_del(&x->in_tunnel);
 	s->n_grace--;
 	proxy_free(s, x->proxy);
+	dp_service_free(s->env.services, x->service);
 	mem_wipe(&x->link, sizeof(x->link));
 	alloc_put(s->env.alloc, x, sizeof(*x));
 }

@@ -9,6 +9,8 @@
 #include "l2tp/l2tp_conf.h"
 #include "ppp/ppp_conf.h"
 
+struct dp_acls; /* dataplane/dp_acl.h */
+
 struct dp_conf {
 	uint16_t mru;		    /* inner MTU toward subscribers */
 	uint16_t mss;		    /* TCP MSS clamp; 0 = off */
@@ -17,6 +19,10 @@ struct dp_conf {
 	uint32_t busy_poll_us;	    /* polls so long before it sleeps; 0 = sleeps at once */
 	uint32_t icmp_rate;	    /* ICMP errors per second and worker; 0 = none unreachable */
 	struct ip_addr icmp_source; /* source of ICMP errors; tun address */
+	uint32_t packet_limit;	    /* packets toward one session in 0.1 s; 0 = no limit */
+	uint32_t burst_ms;	    /* of throttled sessions that have no burst of their own */
+	bool no_throttle_local;	    /* traffic between two sessions is not shaped */
+	const struct dp_acls *acls; /* NULL: none */
 };
 
 struct shard_conf {

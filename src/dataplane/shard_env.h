@@ -12,7 +12,8 @@
 #include "base/msg.h"
 #include "base/nsec.h"
 
-struct dp_tables; /* dataplane/dp_table.h */
+struct dp_tables;   /* dataplane/dp_table.h */
+struct dp_services; /* dataplane/dp_service.h */
 
 struct shard_env {
 	unsigned self;	    /* index of this worker */
@@ -20,6 +21,7 @@ struct shard_env {
 	const struct alloc *alloc;
 	struct counters *counters; /* of this thread */
 	struct dp_tables *tables;  /* forwarding records; this worker writes only its own shard */
+	struct dp_services *services; /* of this worker's sessions */
 	void *ctx;		   /* first argument of the functions below */
 
 	void (*random)(void *ctx, void *out, size_t n);

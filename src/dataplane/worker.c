@@ -84,6 +84,7 @@ static void flush(struct worker *w)
 {
 	for (unsigned i = 0; i < w->common->n_locals; i++)
 		io_udp_flush(w->udp[i]);
+	worker_service_flush(w);
 	mail_flush(w->common->mail, w->self);
 }
 
@@ -111,12 +112,14 @@ static bool turn(struct worker *w, const struct epoll_event *events, int n, nsec
 	take_conf(w);
 	any = worker_receive_mail(w);
 	any |= worker_receive_lanes(w);
+	worker_release(w);
 	if (mail_waiting(w->common->mail, w->self) < MAIL_PRESSURE)
 		any |= receive(w, events, n);
 	else
 		sched_yield(); /* the others must empty their rings first */
 	*next = nsec_min(tunnel_shard_turn(w->tunnels, w->now),
 			 session_shard_turn(w->sessions, w->now));
+	*next = nsec_min(*next, dp_services_next(w->world.services));
 	dp_table_turn_own(w->common->tables, w->self);
 	flush(w);
 	report(w);
@@ -228,6 +231,8 @@ bool worker_init(struct worker *w)
 		.n_workers = c->n_workers,
 		.now = w->now,
 	};
+	if (!worker_service_init(w))
+		return false;
 	worker_env_init(w);
 	w->tunnels = tunnel_shard_new(&w->env, &w->conf->shard, w->now);
 	w->sessions = session_shard_new(&w->env, &w->conf->shard, w->now);
@@ -241,6 +246,7 @@ void worker_fini(struct worker *w)
 		session_shard_free(w->sessions);
 	if (w->tunnels)
 		tunnel_shard_free(w->tunnels);
+	worker_service_fini(w);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
 	for (unsigned i = 0; i < DP_LOCALS_MAX; i++)

@@ -11,8 +11,10 @@
 #include "dataplane/dp.h"
 #include "dataplane/dp_down.h"
 #include "dataplane/dp_merge.h"
+#include "dataplane/dp_service.h"
 #include "dataplane/dp_spread.h"
 #include "dataplane/dp_up.h"
+#include "dataplane/io_copy.h"
 #include "dataplane/io_tun.h"
 #include "dataplane/io_udp.h"
 #include "dataplane/session_shard.h"
@@ -78,6 +80,8 @@ struct worker {
 	uint64_t handed_to; /* workers who got packets since the last flush */
 	nsec balanced;
 	uint64_t busy_seen[LNS_WORKERS_MAX];
+	struct dp_release release;
+	struct io_copy *copies; /* to collectors */
 	struct dp_tap tap;
 };
 
@@ -98,6 +102,20 @@ void worker_rx_init(struct worker *w, struct io_features features);
 bool worker_receive(struct worker *w, struct io_udp *u);
 bool worker_receive_tun(struct worker *w);
 bool worker_receive_mail(struct worker *w);
+/* Sends and flushes datagrams of our sessions. */
+void worker_send_down(struct worker *w, const struct dp_tx *tx, unsigned n_tx,
+		      const uint16_t *order);
+
+/* worker_service.c: packets of sessions with a policy. Init: false = out of memory or sockets. */
+bool worker_service_init(struct worker *w);
+void worker_service_fini(struct worker *w);
+/* What dp_down could not do goes to the sessions' workers. */
+void worker_send_away(struct worker *w);
+void worker_take_tun_packet(struct worker *w, struct msg_tun_packet *m);
+/* Sends what waited long enough; once per turn. */
+void worker_release(struct worker *w);
+/* Sends the copies for collectors; at the end of each turn. */
+void worker_service_flush(struct worker *w);
 
 /* worker_spread.c: inner packets between workers. worker_forward() is for a packet that is to leave
  * by the TUN device, here or elsewhere; its bytes stay until worker_forward_flush(). */

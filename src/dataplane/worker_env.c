@@ -75,6 +75,7 @@ void worker_env_init(struct worker *w)
 		.alloc = w->common->alloc,
 		.counters = &w->counters,
 		.tables = w->common->tables,
+		.services = w->world.services,
 		.ctx = w,
 		.random = env_random,
 		.send_control = env_send_control,

@@ -169,18 +169,19 @@ bool worker_receive(struct worker *w, struct io_udp *u)
 /* ---- from the core --------------------------------------------------------------------------- */
 
 /* Datagrams of one socket stand together in the order. */
-static void send_down(struct worker *w, const struct dp_down *d)
+void worker_send_down(struct worker *w, const struct dp_tx *tx, unsigned n_tx,
+		      const uint16_t *order)
 {
-	for (unsigned done = 0, n; done < d->n_tx; done += n) {
-		uint8_t local = d->tx[d->order[done]].session->spec.path.local;
-		for (n = 1; done + n < d->n_tx; n++)
-			if (d->tx[d->order[done + n]].session->spec.path.local != local)
+	for (unsigned done = 0, n; done < n_tx; done += n) {
+		uint8_t local = tx[order[done]].session->spec.path.local;
+		for (n = 1; done + n < n_tx; n++)
+			if (tx[order[done + n]].session->spec.path.local != local)
 				break;
 		if (local >= w->common->n_locals) {
 			counter_drop(&w->counters, DROP_SOCKET_SEND, n);
 			continue;
 		}
-		io_udp_send_batch(w->udp[local], d->tx, d->order + done, n);
+		io_udp_send_batch(w->udp[local], tx, order + done, n);
 	}
 	for (unsigned i = 0; i < w->common->n_locals; i++)
 		io_udp_flush(w->udp[i]);
@@ -190,7 +191,8 @@ static void take_tun_batch(struct worker *w, const struct dp_packet *in, unsigne
 {
 	for (unsigned done = 0; done < n;) {
 		done += dp_down(&w->world, &w->down, in + done, n - done);
-		send_down(w, &w->down);
+		worker_send_down(w, w->down.tx, w->down.n_tx, w->down.order);
+		worker_send_away(w);
 		for (unsigned i = 0; i < w->down.n_replies; i++)
 			io_tun_write(w->tun, w->down.replies[i]);
 	}
@@ -256,6 +258,9 @@ static void take_message(struct worker *w, struct msg *m)
 		break;
 	case MSG_PPP_FRAME:
 		take_ppp_frame(w, (struct msg_ppp_frame *)m);
+		break;
+	case MSG_TUN_PACKET:
+		worker_take_tun_packet(w, (struct msg_tun_packet *)m);
 		break;
 	default:
 		LNS_UNREACHABLE(); /* only control and workers write into rings */

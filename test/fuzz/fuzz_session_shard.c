@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/dp_service.h"
 #include "dataplane/session_shard.h"
 #include "test_alloc.h"
 #include "test_dp_fake.h"
@@ -112,6 +113,19 @@ static void call_up(struct session_shard *s, uint8_t arg, nsec now)
 	session_shard_msg(s, &m.msg, now);
 }
 
+static struct sess_policy policy_of(uint8_t how)
+{
+	struct sess_policy p = {.rate_up = how & 1 ? 64000 : 0, .burst_down = how};
+
+	if (how & 2)
+		p.rate_down = UINT64_MAX >> (how & 31);
+	if (how & 4)
+		p.filter_in[0] = 'a';
+	if (how & 8)
+		p.intercept = (struct sock_addr){ip_addr_v4(1), how};
+	return p;
+}
+
 static void auth_reply(struct session_shard *s, uint8_t arg, uint8_t how, nsec now)
 {
 	struct msg_auth_reply m = MSG_INIT(MSG_AUTH_REPLY, struct msg_auth_reply);
@@ -121,6 +135,17 @@ static void auth_reply(struct session_shard *s, uint8_t arg, uint8_t how, nsec n
 	m.profile.ip = ip_addr_v4(0x0A000001u + how);
 	m.profile.session_timeout_s = how & 2 ? 30 : 0;
 	m.profile.idle_timeout_s = how & 4 ? 10 : 0;
+	m.profile.policy = policy_of(how >> 3);
+	session_shard_msg(s, &m.msg, now);
+}
+
+static void change(struct session_shard *s, uint8_t arg, uint8_t how, nsec now)
+{
+	struct msg_session_change m = MSG_INIT(MSG_SESSION_CHANGE, struct msg_session_change);
+
+	m.key = key_of(arg);
+	m.has_policy = true;
+	m.policy = policy_of(how);
 	session_shard_msg(s, &m.msg, now);
 }
 
@@ -163,6 +188,12 @@ static void steps(struct session_shard *s, struct test_alloc *heap, struct span 
 			*now = nsec_add(*now, NSEC_MS(20) * how);
 			fake_dp.grace_over |= how & 1;
 			session_shard_turn(s, *now);
+			break;
+		case 5:
+			fake_dp.publish_fails = what & 64 ? how % 3 : 0;
+			heap->fail_after = what & 128 ? heap->gets + how % 2 : SIZE_MAX;
+			change(s, arg, how, *now);
+			heap->fail_after = SIZE_MAX;
 			break;
 		case 4:
 			answer_well(s, key, how, *now);
@@ -208,6 +239,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 				.send_frame = env_send_frame,
 				.post = env_post,
 				.log = env_log};
+	struct dp_intercept nowhere = {.copy = NULL};
+	env.services = dp_services_new(&heap.alloc, &counters, &nowhere, 4, now);
 	struct session_shard *s = session_shard_new(&env, &conf, now);
 
 	steps(s, &heap, span_of(bytes, n), &now);
@@ -221,6 +254,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (!nsec_is_never(session_shard_turn(s, now)))
 		abort();
 	session_shard_free(s);
+	dp_services_free(env.services);
 	if (heap.held != 0)
 		abort();
 	return 0;

@@ -9,6 +9,7 @@
 #include "control/core.h"
 #include "control/ippool.h"
 #include "control/local_users.h"
+#include "dataplane/dp_service.h"
 #include "dataplane/dp_up.h"
 #include "dataplane/session_shard.h"
 #include "dataplane/tunnel_shard.h"
@@ -25,8 +26,11 @@ struct worker {
 	struct counters counters;
 	struct tunnel_shard *tunnels;
 	struct session_shard *sessions;
+	struct dp_services *services;
 	nsec next_tunnels, next_sessions;
 };
+
+enum { PLACES = 64 }; /* of packets that wait in shapers */
 
 struct letter {
 	struct letter *next;
@@ -264,6 +268,7 @@ void world_rx(struct world *w, const struct l2tp_path *path, struct span datagra
 			      .routes = w->routes,
 			      .conf = &w->shard_conf.dp,
 			      .counters = &at->counters,
+			      .services = at->services,
 			      .self = at->index,
 			      .n_workers = w->n_workers,
 			      .now = w->now};
@@ -411,17 +416,29 @@ static void load_files(struct world *w, const struct world_conf *conf)
 	}
 }
 
+static void no_copy(void *ctx, const struct sock_addr *collector, struct span head,
+		    struct span body)
+{
+	(void)ctx;
+	(void)collector;
+	(void)head;
+	(void)body;
+}
+
 static void start_worker(struct world *w, unsigned index)
 {
 	struct worker *k = &w->workers[index];
 
 	k->world = w;
 	k->index = index;
+	struct dp_intercept nowhere = {.copy = no_copy};
+	k->services = dp_services_new(&w->alloc.alloc, &k->counters, &nowhere, PLACES, w->now);
 	k->env = (struct shard_env){.self = index,
 				    .n_workers = w->n_workers,
 				    .alloc = &w->alloc.alloc,
 				    .counters = &k->counters,
 				    .tables = w->tables,
+				    .services = k->services,
 				    .ctx = k,
 				    .random = worker_random,
 				    .send_control = worker_send_control,
@@ -485,6 +502,7 @@ void world_free(struct world *w)
 	for (unsigned i = 0; i < w->n_workers; i++) {
 		tunnel_shard_free(w->workers[i].tunnels);
 		session_shard_free(w->workers[i].sessions);
+		dp_services_free(w->workers[i].services);
 	}
 	core_free(w->core);
 	local_users_free(w->users);

@@ -9,6 +9,7 @@
 
 #include "base/rcu.h"
 #include "dataplane/dp_table.h"
+#include "dataplane/dp_service.h"
 #include "dataplane/session_shard.h"
 #include "dataplane/session_shard_priv.h"
 #include "test_alloc.h"
@@ -107,6 +108,8 @@ static int set_up(void **state)
 		.post = env_post,
 		.log = env_log,
 	};
+	struct dp_intercept nowhere = {.copy = NULL};
+	w.env.services = dp_services_new(&w.heap.alloc, &w.counters, &nowhere, 16, w.now);
 	w.shard = session_shard_new(&w.env, &w.conf, w.now);
 	return 0;
 }
@@ -115,6 +118,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	session_shard_free(w.shard);
+	dp_services_free(w.env.services);
 	dp_tables_free(w.env.tables);
 	rcu_thread_stop();
 	assert_int_equal(w.heap.held, 0);
