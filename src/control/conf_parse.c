@@ -6,6 +6,7 @@
 #include "base/crypto.h"
 #include "base/panic.h"
 #include "control/conf_acl.h"
+#include "control/conf_filter.h"
 #include "control/conf_bgp.h"
 #include "control/lexer.h"
 
@@ -198,11 +199,14 @@ static void open_block(struct parser *p, enum block block, enum conf_kept_kind k
 static void add_to_block(struct parser *p, enum conf_kept_kind kind, const char *text)
 {
 	struct conf_kept *head = NULL, *same = NULL;
+	unsigned n = 0;
 
 	for (struct conf_kept *k = p->conf->kept; k; k = k->next) {
+		n++;
 		if (k->head) {
 			head = k;
 			same = NULL;
+			n = 0;
 		} else if (head && text_is(k, text)) {
 			same = k;
 		}
@@ -211,6 +215,10 @@ static void add_to_block(struct parser *p, enum conf_kept_kind kind, const char 
 	}
 	if (same)
 		return;
+	if (kind == CONF_KEPT_ACL && n >= DP_ACL_RULES_MAX) {
+		ERROR(p, "access list: more than %d rules", DP_ACL_RULES_MAX);
+		return;
+	}
 	struct conf_kept *k = conf_keep(p->conf, p->last, kind, false, text);
 	p->no_memory = p->no_memory || !k;
 	if (k)
@@ -480,7 +488,6 @@ static void run_access_list(struct parser *p, const struct lex_line *line, const
 	list_head(head, extended, args[1]);
 	p->extended = extended;
 	open_block(p, BLOCK_ACL, CONF_KEPT_ACL, head);
-	WARNING(p, "access list %s has no effect yet", args[1]);
 }
 
 static void run_no_access_list(struct parser *p, const struct lex_line *line,

@@ -106,4 +106,7 @@ void conf_to_shard(const struct conf *c, unsigned n_workers, struct shard_conf *
 	out->dp.busy_poll_us = (uint32_t)c->busy_poll;
 	out->dp.icmp_rate = share(c->icmp_rate, n_workers);
 	out->dp.icmp_source = c->tun_address;
+	out->dp.packet_limit = c->packet_limit;
+	out->dp.burst_ms = c->throttle_burst;
+	out->dp.no_throttle_local = c->no_throttle_local_IP;
 }

@@ -19,6 +19,7 @@
 #include "control/cli.h"
 #include "control/conf_cpus.h"
 #include "control/conf_files.h"
+#include "control/conf_filter.h"
 #include "control/core.h"
 #include "control/dae_io.h"
 #include "control/garp.h"
@@ -60,6 +61,7 @@ enum phase {
 struct loop {
 	struct loop_options options;
 	struct conf *conf;
+	const struct dp_acls *acls; /* compiled access lists, as the workers have them */
 	int epoll, signals;
 	enum phase phase;
 	nsec phase_end; /* of LEAVE and CLOSE */
@@ -234,8 +236,15 @@ static void apply_workers(struct loop *l)
 	core_trace_names(l->core, &shard.trace);
 	shard.version = ++l->conf_version;
 	shard.l2tp.refuse_new |= l->phase != PHASE_RUN;
-	if (!dp_set_conf(l->dp, &shard))
+	struct dp_acls *acls =
+		conf_filter_compile(l->conf, &heap, shard.version, dp_n_workers(l->dp), l->acls);
+	shard.dp.acls = acls;
+	if (!acls || !dp_set_conf(l->dp, &shard)) {
 		log_sink_write(LOG_ERROR, 0, 0, "out of memory: workers keep the old settings");
+		dp_acls_free(acls);
+		return;
+	}
+	l->acls = acls;
 }
 
 /* Subscribers to go with the next configuration; those in use, when nothing about them changed. */
@@ -644,6 +653,7 @@ static bool start_dataplane(struct loop *l)
 	for (unsigned w = 0; w < workers; w++)
 		l->all_counters[w] = dp_counters(l->dp, w);
 	l->all_counters[workers] = &l->counters;
+	apply_workers(l); /* the access lists */
 	return true;
 }
 

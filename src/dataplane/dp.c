@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/rcu.h"
+#include "dataplane/dp_acl.h"
 #include "dataplane/steer.h"
 #include "dataplane/tun.h"
 #include "dataplane/worker.h"
@@ -73,6 +74,7 @@ static void conf_free(struct dp *dp, struct worker_conf *c)
 {
 	for (struct worker_conf *older; c; c = older) {
 		older = c->older;
+		dp_acls_free((struct dp_acls *)(uintptr_t)c->shard.dp.acls);
 		alloc_put(dp->common.alloc, c, sizeof(*c));
 	}
 }

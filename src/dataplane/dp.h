@@ -60,7 +60,8 @@ const struct msg *dp_control_next(struct dp *dp, unsigned *worker);
  * when to call again at the latest. */
 nsec dp_turn(struct dp *dp, nsec now);
 
-/* Publishes a copy; the old one goes when every worker has taken the new one. False = memory. */
+/* Publishes a copy; the old one goes when every worker has taken the new one, with its access
+ * lists, which are ours from here on. False = memory. */
 bool dp_set_conf(struct dp *dp, const struct shard_conf *conf);
 
 /* Copies of watched sessions' packets that worker w forwarded; for one consumer thread. */

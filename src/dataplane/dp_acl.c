@@ -11,7 +11,7 @@
 
 enum {
 	WORD = 64,
-	BYTES = 8,	 /* of both addresses */
+	BYTES = 8,	  /* of both addresses */
 	FLAG_VALUES = 64, /* of the six flags that rules know */
 	BYTE_VALUES = 256,
 	PORT_STARTS_MAX = 2 * DP_ACL_RULES_MAX + 1,
@@ -20,7 +20,7 @@ enum {
 	TCP_SYN = 0x02,
 	TCP_RST = 0x04,
 	TCP_ACK = 0x10,
-	PORTS_LEN = 4,	   /* both ports */
+	PORTS_LEN = 4,	    /* both ports */
 	TCP_FLAGS_END = 14, /* bytes up to the flags */
 	TCP_FLAGS_AT = 13,
 };
@@ -442,9 +442,9 @@ static unsigned gather(const struct dp_acl *l, const struct seen *o, const uint6
 		v[n++] = vector_of(l, &t[PART_FLAGS], o->flags);
 	for (unsigned i = PART_SRC_PORT; i <= PART_DST_PORT; i++)
 		if (t[i].index)
-			v[n++] = vector_of(l, &t[i],
-					   interval_of(&t[i], i == PART_SRC_PORT ? o->src_port
-										 : o->dst_port));
+			v[n++] = vector_of(
+				l, &t[i],
+				interval_of(&t[i], i == PART_SRC_PORT ? o->src_port : o->dst_port));
 	return n;
 }
 

@@ -34,7 +34,7 @@ struct dp_acl_rule {
 	uint8_t proto; /* 0 = any, IP_TCP, IP_UDP */
 	uint32_t src, src_wild, dst, dst_wild;
 	struct dp_acl_ports src_ports, dst_ports;
-	uint8_t flags_op; /* enum dp_acl_flags */
+	uint8_t flags_op;   /* enum dp_acl_flags */
 	uint8_t set, clear; /* TCP flags that shall be set or clear */
 };
 

@@ -359,8 +359,8 @@ static void to_served(const struct dp_world *w, struct dp_down *d, const struct 
 
 static void hand_over(struct dp_down *d, const struct dp_session *s, const struct packet *p)
 {
-	d->away[d->n_away++] = (struct dp_away){
-		.packet = p->bytes, .super = p->super, .sid = s->spec.key.sid};
+	d->away[d->n_away++] =
+		(struct dp_away){.packet = p->bytes, .super = p->super, .sid = s->spec.key.sid};
 }
 
 static void forward(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,

@@ -10,17 +10,17 @@
 #include "base/nsec.h"
 
 enum {
-	DP_HELD_BYTES = 2016,	   /* of one packet, our header before it included */
+	DP_HELD_BYTES = 2016,	    /* of one packet, our header before it included */
 	DP_HOLD_PLACES = 32 * 1024, /* of one worker: 64 MB at most */
 	DP_HELD_NONE = 0xFFFFFFFF,
 };
 
 struct dp_held {
-	uint32_t next;	 /* in its lane, or among the free ones; DP_HELD_NONE ends */
-	uint32_t flow;	 /* packets of one flow have one number */
-	nsec since;	 /* when it came */
-	uint16_t n;	 /* bytes, `skip` included */
-	uint8_t skip;	 /* header bytes that do not count as the subscriber's */
+	uint32_t next; /* in its lane, or among the free ones; DP_HELD_NONE ends */
+	uint32_t flow; /* packets of one flow have one number */
+	nsec since;    /* when it came */
+	uint16_t n;    /* bytes, `skip` included */
+	uint8_t skip;  /* header bytes that do not count as the subscriber's */
 	uint8_t is_v6;
 	uint8_t bytes[DP_HELD_BYTES];
 };

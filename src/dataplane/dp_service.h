@@ -23,7 +23,7 @@ struct dp_service {
 	bool shaped[DP_WAYS];
 	bool filtered[DP_WAYS]; /* has the name of a list, which may be unknown */
 	bool copied;
-	uint64_t acls; /* version of the lists that `filter` points into */
+	uint64_t acls;			      /* version of the lists that `filter` points into */
 	const struct dp_acl *filter[DP_WAYS]; /* NULL: none */
 	struct dp_shaper shaper[DP_WAYS];
 	struct wheel_timer timer; /* when one of the shapers has something */
@@ -52,7 +52,8 @@ struct dp_services {
 
 /* Owner: the worker. `places` for waiting packets, DP_HOLD_PLACES but in tests. */
 struct dp_services *dp_services_new(const struct alloc *a, struct counters *counters,
-				    const struct dp_intercept *intercept, uint32_t places, nsec now);
+				    const struct dp_intercept *intercept, uint32_t places,
+				    nsec now);
 /* After all services. NULL is allowed. */
 void dp_services_free(struct dp_services *v);
 

@@ -7,11 +7,11 @@ enum {
 	SMALL_MAX = 300,    /* bytes of a packet that may take the fast lane */
 	FAST_MAX = 4096,    /* bytes that the fast lane takes before bulk has its turn */
 	MTU = 1500,
-	QUEUE_MS = 40,	       /* longest queue */
-	QUEUE_MIN = 8 * MTU,   /* a flow needs some packets to recover from a loss */
+	QUEUE_MS = 40,	     /* longest queue */
+	QUEUE_MIN = 8 * MTU, /* a flow needs some packets to recover from a loss */
 	QUEUE_MAX = 1536 * 1024,
 	PACKETS_MAX = 4096, /* of QUEUE_MAX, should all be tiny */
-	BURST_MIN_MS = 10, /* the worker may be late: it must not cost the subscriber */
+	BURST_MIN_MS = 10,  /* the worker may be late: it must not cost the subscriber */
 	TARGET_MS = 5,
 	INTERVAL_MS = 100,
 	CODEL_FORGET = 16, /* intervals; RFC 8289 5.6 */
@@ -203,7 +203,8 @@ void dp_shaper_clear(struct dp_shaper *s, struct dp_hold *hold)
 static enum dp_shaped hold_packet(struct dp_shaper *s, struct dp_hold *hold,
 				  const struct dp_shaper_packet *p, uint32_t n, nsec now)
 {
-	if (s->bytes + n > s->limit || s->queued >= PACKETS_MAX) {
+	/* Not bytes + n: in a full queue only small packets would find a place. */
+	if (s->bytes >= s->limit || s->queued >= PACKETS_MAX) {
 		stat_add(&s->stats.dropped_packets, 1);
 		return DP_SHAPED_LONG;
 	}

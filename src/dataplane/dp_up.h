@@ -13,7 +13,7 @@ enum dp_up_verdict {
 	DP_UP_FORWARD, /* p, n: the inner IP packet, to the TUN */
 	DP_UP_FRAME,   /* p, n: a PPP frame from its protocol field on, to worker sid % N */
 	DP_UP_EARLY,   /* the same of no session that is known yet, LCP only */
-	DP_UP_HELD,    /* taken by the session's service: goes on later, or was dropped and counted */
+	DP_UP_HELD, /* taken by the session's service: goes on later, or was dropped and counted */
 	DP_UP_CONTROL, /* p, n: the whole datagram, to worker tid % N (0: to this one) */
 };
 

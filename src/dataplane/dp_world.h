@@ -19,7 +19,7 @@ struct dp_world {
 	const struct dp_routes *routes;
 	const struct dp_conf *conf;
 	struct counters *counters;
-	struct dp_tap *tap; /* of this worker; NULL: nobody listens */
+	struct dp_tap *tap;	      /* of this worker; NULL: nobody listens */
 	struct dp_services *services; /* of this worker's own sessions */
 	unsigned self, n_workers;
 	nsec now;

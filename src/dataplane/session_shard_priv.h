@@ -37,15 +37,15 @@ struct session {
 	struct shard_tunnel *tunnel; /* NULL when not LIVE */
 	uint32_t slot;
 	uint16_t peer_tid, peer_sid;
-	uint16_t mtu;		 /* Framed-MTU; 0 = none */
-	bool call_gone;		 /* the L2TP call is down: no frames, no HANGUP */
-	bool up_told;		 /* SESSION_UP was sent */
-	uint8_t trace;		 /* enum session_trace */
-	bool tap;		 /* an operator captures its packets */
-	uint32_t idle_timeout_s; /* 0 = none */
-	nsec idle_from;		 /* IPCP opened */
-	nsec expires;		 /* Session-Timeout */
-	uint64_t ping;		 /* cookie of an operator's ping that waits; 0 = none */
+	uint16_t mtu;		    /* Framed-MTU; 0 = none */
+	bool call_gone;		    /* the L2TP call is down: no frames, no HANGUP */
+	bool up_told;		    /* SESSION_UP was sent */
+	uint8_t trace;		    /* enum session_trace */
+	bool tap;		    /* an operator captures its packets */
+	uint32_t idle_timeout_s;    /* 0 = none */
+	nsec idle_from;		    /* IPCP opened */
+	nsec expires;		    /* Session-Timeout */
+	uint64_t ping;		    /* cookie of an operator's ping that waits; 0 = none */
 	struct dp_service *service; /* of its policy; NULL until the first one */
 	bool served;		    /* the policy asks for something now */
 	struct msg_proxy *proxy;    /* the LAC's proxy AVPs; NULL = it sent none */

@@ -22,7 +22,7 @@ struct shard_env {
 	struct counters *counters; /* of this thread */
 	struct dp_tables *tables;  /* forwarding records; this worker writes only its own shard */
 	struct dp_services *services; /* of this worker's sessions */
-	void *ctx;		   /* first argument of the functions below */
+	void *ctx;		      /* first argument of the functions below */
 
 	void (*random)(void *ctx, void *out, size_t n);
 	/* Sends one L2TP control datagram. */

@@ -1,4 +1,5 @@
-/* Packets of sessions with a policy: to their worker, out of their queues, copied for collectors. */
+/* Packets of sessions with a policy: to their worker, out of their queues, copied for collectors.
+ */
 #include "dataplane/worker.h"
 
 enum { RELEASE_ROUNDS = 16 }; /* of DP_RELEASE_MAX packets in one turn */
@@ -17,8 +18,8 @@ bool worker_service_init(struct worker *w)
 	struct dp_intercept intercept = {.ctx = w, .copy = copy};
 
 	w->copies = io_copy_open(w->common->alloc, &w->counters);
-	w->world.services = dp_services_new(w->common->alloc, &w->counters, &intercept,
-					    DP_HOLD_PLACES, w->now);
+	w->world.services =
+		dp_services_new(w->common->alloc, &w->counters, &intercept, DP_HOLD_PLACES, w->now);
 	return w->copies && w->world.services;
 }
 

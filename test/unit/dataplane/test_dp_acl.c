@@ -298,8 +298,12 @@ static void rules_of_one_kind(void **state)
 
 /* ---- the meaning of rules -------------------------------------------------------------------- */
 
-static const struct packet web = {
-	.src = 0x0A000001, .dst = 0xC0000201, .proto = IP_TCP, .sport = 4000, .dport = 80, .flags = SYN};
+static const struct packet web = {.src = 0x0A000001,
+				  .dst = 0xC0000201,
+				  .proto = IP_TCP,
+				  .sport = 4000,
+				  .dport = 80,
+				  .flags = SYN};
 
 static void an_empty_list_denies(void **state)
 {

@@ -297,8 +297,8 @@ static void flows_keep_their_order(void **state)
 	for (unsigned ms = 0; ms < 5000; ms++) {
 		for (unsigned i = 0; i < 6; i++) {
 			uint32_t flow = (uint32_t)test_random_below(&r, 20);
-			size_t size = test_random_below(&r, 2) ? 40 + test_random_below(&r, 400)
-							       : BIG;
+			size_t size =
+				test_random_below(&r, 2) ? 40 + test_random_below(&r, 400) : BIG;
 			if (put(flow, ++next[flow], size) == DP_SHAPED_PASS) {
 				assert_true(next[flow] > seen[flow]);
 				seen[flow] = next[flow];
