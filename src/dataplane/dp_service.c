@@ -149,21 +149,21 @@ static void set_timer(struct dp_services *v, struct dp_service *s)
 static enum dp_served shape(const struct dp_world *w, struct dp_service *s, enum dp_way way,
 			    const struct dp_shaper_packet *p)
 {
-	switch (dp_shaper_put(&s->shaper[way], &w->services->hold, p, w->now)) {
-	case DP_SHAPED_PASS:
+	struct dp_shaper *shaper = &s->shaper[way];
+	unsigned dropped = 0;
+	enum dp_shaped what = dp_shaper_put(shaper, &w->services->hold, p, w->now, &dropped);
+
+	if (dropped)
+		counter_drop(w->counters, DROP_SHAPER_LONG, dropped);
+	if (what == DP_SHAPED_PASS)
 		return DP_SERVED_PASS;
-	case DP_SHAPED_HELD:
-		if (!wheel_is_armed(&s->timer) || s->shaper[way].queued == 1)
-			set_timer(w->services, s);
-		return DP_SERVED_HELD;
-	case DP_SHAPED_LONG:
-		counter_drop(w->counters, DROP_SHAPER_LONG, 1);
-		break;
-	case DP_SHAPED_NO_ROOM:
+	if (what == DP_SHAPED_NO_ROOM) {
 		counter_drop(w->counters, DROP_SHAPER_ROOM, 1);
-		break;
+		return DP_SERVED_DROP;
 	}
-	return DP_SERVED_DROP;
+	if (!wheel_is_armed(&s->timer) || shaper->queued == 1)
+		set_timer(w->services, s);
+	return DP_SERVED_HELD;
 }
 
 static bool is_shaped(const struct dp_world *w, const struct dp_service *s, enum dp_way way,

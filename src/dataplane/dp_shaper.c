@@ -178,10 +178,8 @@ static uint32_t dequeue(struct dp_shaper *s, const struct dp_hold *hold, struct 
 	lane_drop_first(l, hold);
 	s->queued--;
 	s->bytes -= n;
-	if (l == &s->bulk) {
+	if (l == &s->bulk)
 		--*flow_count(s, x->flow);
-		s->fast_left = (int32_t)least((int64_t)s->fast_left + n, FAST_MAX);
-	}
 	if (s->bulk.first == DP_HELD_NONE)
 		s->fast_left = FAST_MAX;
 	return place;
@@ -198,16 +196,27 @@ void dp_shaper_clear(struct dp_shaper *s, struct dp_hold *hold)
 	count_queued(s);
 }
 
+static void drop_first(struct dp_shaper *s, struct dp_hold *hold, unsigned *dropped)
+{
+	dp_hold_free(hold, dequeue(s, hold, &s->bulk));
+	stat_add(&s->stats.dropped_packets, 1);
+	++*dropped;
+}
+
 /* ---- in -------------------------------------------------------------------------------------- */
 
-static enum dp_shaped hold_packet(struct dp_shaper *s, struct dp_hold *hold,
-				  const struct dp_shaper_packet *p, uint32_t n, nsec now)
+/* A full queue loses its oldest packets, not the newest: the senders hear of it sooner, and who
+ * comes late in a burst is not always the one who loses. */
+static void make_room(struct dp_shaper *s, struct dp_hold *hold, unsigned *dropped)
 {
-	/* Not bytes + n: in a full queue only small packets would find a place. */
-	if (s->bytes >= s->limit || s->queued >= PACKETS_MAX) {
-		stat_add(&s->stats.dropped_packets, 1);
-		return DP_SHAPED_LONG;
-	}
+	while (s->bulk.first != DP_HELD_NONE && (s->bytes >= s->limit || s->queued >= PACKETS_MAX))
+		drop_first(s, hold, dropped);
+}
+
+static enum dp_shaped hold_packet(struct dp_shaper *s, struct dp_hold *hold,
+				  const struct dp_shaper_packet *p, nsec now, unsigned *dropped)
+{
+	make_room(s, hold, dropped);
 	uint32_t place = dp_hold_put(hold, p->head, p->body);
 	if (place == DP_HELD_NONE) {
 		stat_add(&s->stats.dropped_packets, 1);
@@ -224,13 +233,12 @@ static enum dp_shaped hold_packet(struct dp_shaper *s, struct dp_hold *hold,
 }
 
 enum dp_shaped dp_shaper_put(struct dp_shaper *s, struct dp_hold *hold,
-			     const struct dp_shaper_packet *p, nsec now)
+			     const struct dp_shaper_packet *p, nsec now, unsigned *dropped)
 {
-	uint32_t n = (uint32_t)(p->head.n + p->body.n) - p->skip;
-
 	refill(s, now);
 	if (s->queued || s->credit <= 0)
-		return hold_packet(s, hold, p, n, now);
+		return hold_packet(s, hold, p, now, dropped);
+	uint32_t n = (uint32_t)(p->head.n + p->body.n) - p->skip;
 	pay(s, n);
 	count_passed(s, n);
 	return DP_SHAPED_PASS;
@@ -270,13 +278,6 @@ static bool should_drop(struct dp_shaper *s, const struct dp_hold *hold, nsec no
 		return false;
 	}
 	return nsec_reached(s->codel.first_above, now);
-}
-
-static void drop_first(struct dp_shaper *s, struct dp_hold *hold, unsigned *dropped)
-{
-	dp_hold_free(hold, dequeue(s, hold, &s->bulk));
-	stat_add(&s->stats.dropped_packets, 1);
-	++*dropped;
 }
 
 static bool start_dropping(struct dp_shaper *s, nsec now)
@@ -324,7 +325,11 @@ static uint32_t take_next(struct dp_shaper *s, struct dp_hold *hold, nsec now, u
 	if (s->fast.first != DP_HELD_NONE)
 		return dequeue(s, hold, &s->fast);
 	codel(s, hold, now, dropped);
-	return s->bulk.first == DP_HELD_NONE ? DP_HELD_NONE : dequeue(s, hold, &s->bulk);
+	if (s->bulk.first == DP_HELD_NONE)
+		return DP_HELD_NONE;
+	int64_t n = length(dp_hold_at(hold, s->bulk.first));
+	s->fast_left = (int32_t)least(s->fast_left + n, FAST_MAX);
+	return dequeue(s, hold, &s->bulk);
 }
 
 uint32_t dp_shaper_take(struct dp_shaper *s, struct dp_hold *hold, nsec now, unsigned *dropped)

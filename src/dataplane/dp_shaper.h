@@ -57,7 +57,6 @@ struct dp_shaper {
 enum dp_shaped {
 	DP_SHAPED_PASS,	   /* may go now, was paid for */
 	DP_SHAPED_HELD,	   /* a copy waits */
-	DP_SHAPED_LONG,	   /* dropped: the queue is full */
 	DP_SHAPED_NO_ROOM, /* dropped: no place to hold it, or too long for one */
 };
 
@@ -68,7 +67,8 @@ void dp_shaper_init(struct dp_shaper *s);
 /* Gives back what waits. */
 void dp_shaper_clear(struct dp_shaper *s, struct dp_hold *hold);
 
-/* One packet: `skip` bytes of `head` (then body) are ours and cost nothing. */
+/* One packet: `skip` bytes of `head` (then body) are ours and cost nothing. *dropped grows by what
+ * had to make room for it. */
 struct dp_shaper_packet {
 	struct span head, body;
 	uint32_t flow;
@@ -76,7 +76,7 @@ struct dp_shaper_packet {
 	bool is_v6;
 };
 enum dp_shaped dp_shaper_put(struct dp_shaper *s, struct dp_hold *hold,
-			     const struct dp_shaper_packet *p, nsec now);
+			     const struct dp_shaper_packet *p, nsec now, unsigned *dropped);
 /* The next packet that may go now, to be given back by dp_hold_free; DP_HELD_NONE: none yet.
  * *dropped grows by what CoDel took meanwhile. */
 uint32_t dp_shaper_take(struct dp_shaper *s, struct dp_hold *hold, nsec now, unsigned *dropped);
