@@ -187,6 +187,7 @@ static bool serve(const struct dp_world *w, const struct dp_session *s, struct d
 		return false;
 	}
 	bool local = w->conf->no_throttle_local && is_local(w, packet, is_v6);
+	r->stays = v != NULL;
 	if (dp_service_up(w, s, packet, is_v6, local) == DP_SERVED_PASS)
 		return true;
 	r->verdict = DP_UP_HELD;

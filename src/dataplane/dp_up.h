@@ -29,6 +29,7 @@ struct dp_up_result {
 	uint16_t tid, sid;
 	uint8_t verdict; /* enum dp_up_verdict */
 	uint8_t why;	 /* enum drop, of DP_UP_DROP */
+	bool stays;	 /* FORWARD: here, where others of its session may have waited */
 };
 
 /* n <= DP_BATCH. */

@@ -60,7 +60,9 @@ static void by_session(struct worker *w, const struct dp_up_result *r)
 
 void worker_forward(struct worker *w, const struct dp_up_result *r)
 {
-	if (w->spread.mode == DP_SPREAD_LOAD)
+	if (r->stays)
+		dp_merge_add(&w->merge, span_of(r->p, r->n));
+	else if (w->spread.mode == DP_SPREAD_LOAD)
 		by_load(w, r);
 	else if (w->spread.mode == DP_SPREAD_SESSIONS)
 		by_session(w, r);
