@@ -22,6 +22,7 @@ struct cli_about {
 	unsigned workers;
 	const char *io_backend; /* in use */
 	const char *steering;	/* in use */
+	const char *tun_steering;
 };
 
 /* All functions are called on the control thread, inside a request; what they return is used

@@ -170,9 +170,10 @@ static void copy_about(struct core *core, nsec now, void *arg)
 	show_line(a->t, "Workers: %u", about.workers);
 	show_line(a->t, "Packet I/O: %s", about.io_backend);
 	show_line(a->t, "Steering: %s", about.steering);
-	a->json =
-		json_pack("{ss,si,ss,ss}", "version", about.version, "workers", (int)about.workers,
-			  "packet_io", about.io_backend, "steering", about.steering);
+	show_line(a->t, "TUN steering: %s", about.tun_steering);
+	a->json = json_pack("{ss,si,ss,ss,ss}", "version", about.version, "workers",
+			    (int)about.workers, "packet_io", about.io_backend, "steering",
+			    about.steering, "tun_steering", about.tun_steering);
 }
 
 static int cmd_show_version(struct cli_def *cli, const char *command, char **argv, int argc)

@@ -539,7 +539,8 @@ static void cli_about(void *ctx, struct cli_about *out)
 	*out = (struct cli_about){.version = LNS_VERSION,
 				  .workers = dp_n_workers(l->dp),
 				  .io_backend = dp_backend_name(l->dp),
-				  .steering = dp_steering_name(l->dp)};
+				  .steering = dp_steering_name(l->dp),
+				  .tun_steering = dp_tun_steering_name(l->dp)};
 }
 
 static unsigned cli_workers(void *ctx, struct worker_view *out)
@@ -635,6 +636,7 @@ static bool start_dataplane(struct loop *l)
 		.tun_mtu = shard.dp.mru,
 		.io_backend = c->io_backend,
 		.steering = c->steering,
+		.tun_steering = c->tun_steering,
 		.socket_bytes = c->socket_buffer * 1024u,
 		.tun_queue = c->tun_queue,
 		.shard = &shard,

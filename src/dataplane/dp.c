@@ -8,6 +8,7 @@
 #include "base/rcu.h"
 #include "dataplane/dp_acl.h"
 #include "dataplane/steer.h"
+#include "dataplane/steer_tun.h"
 #include "dataplane/tun.h"
 #include "dataplane/worker.h"
 
@@ -28,6 +29,8 @@ struct dp {
 	enum io_backend backend;
 	struct io_features features;
 	enum steering steering;
+	struct steer_tun *steer_tun; /* NULL: the kernel's table of flows */
+	uint64_t steer_refused;
 	uint64_t conf_number;
 	unsigned running; /* threads */
 	bool draining;	  /* control is awake and takes messages */
@@ -137,6 +140,49 @@ static enum dp_spread_mode spread_mode(const struct dp *dp)
 	default:
 		return DP_SPREAD_LOAD;
 	}
+}
+
+/* ---- packets from the core --------------------------------------------------------------------
+ */
+
+static void route_changed(void *ctx, const struct ip_prefix *p, struct dp_route_value v)
+{
+	struct dp *dp = ctx;
+
+	if (v.slot == DP_SLOT_NONE)
+		steer_tun_clear(dp->steer_tun, p);
+	else
+		steer_tun_set(dp->steer_tun, p, dp_slot_owner(dp->common.tables, v.slot));
+}
+
+/* Without it all works, but a flow from the core may change its worker once. */
+static bool steer_queues(struct dp *dp, const struct dp_start_conf *c)
+{
+	bool must = strcmp(c->tun_steering, "map") == 0;
+
+	if (c->n_workers == 1 || strcmp(c->tun_steering, "flow") == 0)
+		return true;
+	dp->steer_tun = steer_tun_open(c->alloc);
+	if (dp->steer_tun && steer_tun_attach(dp->steer_tun, dp->tun.fds[0])) {
+		dp_routes_watch_own(dp->common.routes, route_changed, dp);
+		return true;
+	}
+	say(dp, must ? LOG_CRITICAL : LOG_WARN, "no eBPF steering of the TUN device",
+	    strerror(errno));
+	steer_tun_close(dp->steer_tun);
+	dp->steer_tun = NULL;
+	return !must;
+}
+
+static void steer_turn(struct dp *dp)
+{
+	if (!dp->steer_tun)
+		return;
+	steer_tun_flush(dp->steer_tun);
+	if (!dp->steer_refused && steer_tun_refused(dp->steer_tun))
+		say(dp, LOG_WARN, "the map of the TUN device's steering is full",
+		    "further sessions go by a hash");
+	dp->steer_refused = steer_tun_refused(dp->steer_tun);
 }
 
 static bool open_queues(struct dp *dp)
@@ -302,8 +348,8 @@ static bool start(struct dp *dp, const struct dp_start_conf *c)
 		say(dp, LOG_CRITICAL, "out of memory for workers", NULL);
 		return false;
 	}
-	return addresses_are_free(dp, c) && choose_backend(dp, c) && open_queues(dp) &&
-	       open_sockets(dp, c) && start_workers(dp);
+	return addresses_are_free(dp, c) && choose_backend(dp, c) && steer_queues(dp, c) &&
+	       open_queues(dp) && open_sockets(dp, c) && start_workers(dp);
 }
 
 struct dp *dp_start(const struct dp_start_conf *c)
@@ -341,6 +387,7 @@ void dp_stop(struct dp *dp)
 	for (unsigned i = 0; dp->workers && i < dp->common.n_workers; i++)
 		worker_fini(&dp->workers[i]);
 	tun_close(&dp->tun);
+	steer_tun_close(dp->steer_tun);
 	lanes_free(dp->common.lanes);
 	mail_free(dp->common.mail);
 	dp_routes_free(dp->common.routes);
@@ -412,6 +459,7 @@ const struct worker_view *dp_worker_view(const struct dp *dp, unsigned w)
 nsec dp_turn(struct dp *dp, nsec now)
 {
 	meter(dp, now);
+	steer_turn(dp);
 	struct worker_conf *c = rcu_get(&dp->common.conf);
 
 	if (c->older && all_use(dp, c->number)) {
@@ -478,6 +526,13 @@ const char *dp_steering_name(const struct dp *dp)
 	return names[dp->steering];
 }
 
+const char *dp_tun_steering_name(const struct dp *dp)
+{
+	if (dp->steering == STEER_NONE)
+		return "none";
+	return dp->steer_tun ? "map" : "flow";
+}
+
 unsigned dp_tun_ifindex(const struct dp *dp)
 {
 	return dp->tun.ifindex;
@@ -485,8 +540,8 @@ unsigned dp_tun_ifindex(const struct dp *dp)
 
 const char *dp_describe(const struct dp *dp, char *buf, size_t n)
 {
-	snprintf(buf, n, "%u worker%s, I/O %s, steering %s, %s", dp->common.n_workers,
+	snprintf(buf, n, "%u worker%s, I/O %s, steering %s and %s, %s", dp->common.n_workers,
 		 dp->common.n_workers == 1 ? "" : "s", dp_backend_name(dp), dp_steering_name(dp),
-		 dp->tun.name);
+		 dp_tun_steering_name(dp), dp->tun.name);
 	return buf;
 }

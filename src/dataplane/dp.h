@@ -31,6 +31,7 @@ struct dp_start_conf {
 	struct ip_prefix tun_addrs[DP_TUN_ADDRS_MAX]; /* with their host bits, e.g. /32 */
 	const char *io_backend;			      /* auto, full, nouso, novnet, plain */
 	const char *steering;			      /* auto, session, address */
+	const char *tun_steering;		      /* auto, map, flow */
 	unsigned n_cpus;			      /* 0 = the scheduler chooses */
 	uint16_t cpus[LNS_WORKERS_MAX];		      /* worker i is bound to cpus[i % n_cpus] */
 	uint32_t socket_bytes;			      /* of each direction of each L2TP socket */
@@ -79,6 +80,7 @@ bool dp_busy(struct dp *dp);
 /* Names for `show version` and the log. */
 const char *dp_backend_name(const struct dp *dp);
 const char *dp_steering_name(const struct dp *dp);
+const char *dp_tun_steering_name(const struct dp *dp);
 unsigned dp_tun_ifindex(const struct dp *dp);
 /* "2 workers, I/O full, steering address, tun0"; cut to n bytes. Returns buf. */
 const char *dp_describe(const struct dp *dp, char *buf, size_t n);

@@ -38,6 +38,8 @@ struct dp_routes {
 	struct dp_trie rules4; /* shorter than /32 */
 	struct dp_trie trie6;
 	uint32_t hosts;
+	void (*changed)(void *ctx, const struct ip_prefix *p, struct dp_route_value v);
+	void *changed_ctx;
 	entry root[ROOT_ENTRIES];
 };
 
@@ -237,20 +239,21 @@ static bool add_host(struct dp_routes *r, uint32_t ip, uint32_t value)
 	return true;
 }
 
-static void del_host(struct dp_routes *r, const struct ip_prefix *p, uint32_t value)
+static bool del_host(struct dp_routes *r, const struct ip_prefix *p, uint32_t value)
 {
 	uint32_t ip = ip_addr_u32(&p->addr);
 	struct leaf *l = leaf_find(r, ip);
 	unsigned i = ip & 0xFF;
 
 	if (!l || !is_host(l, i) || atomic_load_explicit(&l->v[i], memory_order_relaxed) != value)
-		return;
+		return false;
 	l->is_host[i / 64] &= ~(UINT64_C(1) << (i % 64));
 	l->hosts--;
 	r->hosts--;
 	atomic_store_explicit(&l->v[i], dp_trie_match(&r->rules4, p->addr.b, 32),
 			      memory_order_release);
 	leaf_collapse(r, l, ip);
+	return true;
 }
 
 /* Makes the tables that painting p will need. */
@@ -279,44 +282,78 @@ static bool add_rule(struct dp_routes *r, const struct ip_prefix *p, uint32_t va
 	return true;
 }
 
-static void del_rule(struct dp_routes *r, const struct ip_prefix *p, uint32_t value)
+static bool del_rule(struct dp_routes *r, const struct ip_prefix *p, uint32_t value)
 {
 	uint32_t ip = ip_addr_u32(&p->addr);
 
 	if (dp_trie_get(&r->rules4, p) != value)
-		return;
+		return false;
 	dp_trie_clear(&r->rules4, &r->retire, p);
 	paint(r, p, dp_trie_match(&r->rules4, p->addr.b, p->len));
 	if (p->len <= 24)
-		return;
+		return true;
 	struct leaf *l = leaf_find(r, ip);
 	LNS_ASSERT(l != NULL);
 	l->rules--;
 	leaf_collapse(r, l, ip);
+	return true;
 }
 
 /* ---- entry points ---------------------------------------------------------------------------- */
 
+void dp_routes_watch_own(struct dp_routes *r,
+			 void (*changed)(void *ctx, const struct ip_prefix *p,
+					 struct dp_route_value v),
+			 void *ctx)
+{
+	r->changed = changed;
+	r->changed_ctx = ctx;
+}
+
+static void tell(struct dp_routes *r, const struct ip_prefix *p, struct dp_route_value v)
+{
+	if (r->changed)
+		r->changed(r->changed_ctx, p, v);
+}
+
 bool dp_route_add_own(struct dp_routes *r, const struct ip_prefix *p, struct dp_route_value v)
 {
+	bool ok;
+
+	LNS_ASSERT(p->addr.family == 4 || p->addr.family == 6);
+	LNS_ASSERT(p->addr.family == 6 || p->len <= 32);
 	if (p->addr.family == 6)
-		return dp_trie_set(&r->trie6, &r->alloc, p, pack(v));
-	LNS_ASSERT(p->addr.family == 4);
-	LNS_ASSERT(p->len <= 32);
-	return p->len == 32 ? add_host(r, ip_addr_u32(&p->addr), pack(v)) : add_rule(r, p, pack(v));
+		ok = dp_trie_set(&r->trie6, &r->alloc, p, pack(v));
+	else if (p->len == 32)
+		ok = add_host(r, ip_addr_u32(&p->addr), pack(v));
+	else
+		ok = add_rule(r, p, pack(v));
+	if (ok)
+		tell(r, p, v);
+	return ok;
+}
+
+static bool del6(struct dp_routes *r, const struct ip_prefix *p, uint32_t value)
+{
+	if (dp_trie_get(&r->trie6, p) != value)
+		return false;
+	dp_trie_clear(&r->trie6, &r->retire, p);
+	return true;
 }
 
 void dp_route_del_own(struct dp_routes *r, const struct ip_prefix *p, struct dp_route_value v)
 {
+	bool gone;
+
 	LNS_ASSERT(p->addr.family == 4 || p->addr.family == 6);
-	if (p->addr.family == 6) {
-		if (dp_trie_get(&r->trie6, p) == pack(v))
-			dp_trie_clear(&r->trie6, &r->retire, p);
-	} else if (p->len == 32) {
-		del_host(r, p, pack(v));
-	} else {
-		del_rule(r, p, pack(v));
-	}
+	if (p->addr.family == 6)
+		gone = del6(r, p, pack(v));
+	else if (p->len == 32)
+		gone = del_host(r, p, pack(v));
+	else
+		gone = del_rule(r, p, pack(v));
+	if (gone)
+		tell(r, p, (struct dp_route_value){.slot = DP_SLOT_NONE});
 }
 
 static void release(struct dp_routes *r, struct dp_retired *list)

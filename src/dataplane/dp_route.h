@@ -25,6 +25,11 @@ bool dp_route_add_own(struct dp_routes *r, const struct ip_prefix *p, struct dp_
 /* Removes the prefix if it points to this slot and generation (another session may have taken it
  * over). Addresses fall back to the next shorter prefix. */
 void dp_route_del_own(struct dp_routes *r, const struct ip_prefix *p, struct dp_route_value v);
+/* Tells of every change from now on; a slot of DP_SLOT_NONE: the prefix is gone. */
+void dp_routes_watch_own(struct dp_routes *r,
+			 void (*changed)(void *ctx, const struct ip_prefix *p,
+					 struct dp_route_value v),
+			 void *ctx);
 /* Frees what no reader can see any more; call once per turn of control. */
 void dp_routes_turn_own(struct dp_routes *r);
 

@@ -474,6 +474,13 @@ uint32_t dp_slot_take_own(struct dp_tables *t, unsigned self)
 	return slot;
 }
 
+unsigned dp_slot_owner(const struct dp_tables *t, uint32_t slot)
+{
+	const struct chunk *c = chunk_of(t, slot);
+
+	return c ? c->owner : 0;
+}
+
 uint8_t dp_slot_generation(const struct dp_tables *t, uint32_t slot)
 {
 	struct chunk *c = chunk_of(t, slot);

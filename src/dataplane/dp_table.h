@@ -69,6 +69,8 @@ void dp_tables_free(struct dp_tables *t);
 /* Owner worker `self`: a slot for a new session, or DP_SLOT_NONE. Counters start at 0. A slot is
  * given out again only after a rest, and dp_slot_generation() differs then. */
 uint32_t dp_slot_take_own(struct dp_tables *t, unsigned self);
+/* The worker whose slot it is; 0 for one that never was. */
+unsigned dp_slot_owner(const struct dp_tables *t, uint32_t slot);
 /* 7 bits that tell two uses of a slot apart; stored in routes. */
 uint8_t dp_slot_generation(const struct dp_tables *t, uint32_t slot);
 /* Publishes or replaces the record of the slot; false = out of memory (the old one stays). */
