@@ -26,9 +26,11 @@ enum {
 	LG_SESSIONS_MAX = 1 << 20,
 	LG_TUNNELS_MAX = 65535,
 	LG_WATCH_THREADS = 16,
+	LG_WATCH_WORKERS = 16,
 	LG_BATCH = 64, /* datagrams per system call */
 	LG_SLOT = 512, /* bytes of a queued outgoing datagram */
 	LG_DATAGRAM = 65536,
+	LG_SLOW_MS = 500,
 };
 
 enum lg_fail {
@@ -95,6 +97,7 @@ struct lg_conf {
 	unsigned n_watch_threads;
 	const char *label;
 	const char *json;
+	bool interactive;
 	int verbose;
 };
 
@@ -126,6 +129,7 @@ struct lg_stats {
 	uint64_t tx_datagrams, rx_datagrams, tx_errors;
 	uint16_t cdn_result, cdn_error; /* of the last CDN received */
 	struct lg_hist setup;
+	uint64_t slow_setups; /* took longer than LG_SLOW_MS: a packet got lost, or waited */
 	struct lg_flow upward, downward;
 	uint64_t pings, pongs;
 	struct lg_hist rtt;
@@ -143,8 +147,10 @@ struct lg {
 	struct lg_sock *socks;
 	unsigned n_socks;
 	int poll, core;
-	int tun; /* the interface of one subscriber, or -1 */
+	bool input; /* standard input has something: a step, or its end */
+	int tun;    /* the interface of one subscriber, or -1 */
 	struct lg_session *tun_session;
+	struct lg_tun_run *tun_run; /* lg_tun.c */
 	struct lg_rx *rx;
 	uint16_t *dirty; /* tunnel indexes */
 	unsigned n_dirty;
@@ -175,6 +181,7 @@ void lg_io_receive(struct lg *g, int64_t wait_ns);
 int lg_io_enter(const char *netns);
 void lg_io_leave(int before);
 bool lg_io_watch_tun(struct lg *g, int fd);
+bool lg_io_watch_input(struct lg *g);
 
 /* ---- lg_tun.c: a network interface for one subscriber -------------------------------------- */
 
@@ -217,6 +224,8 @@ struct lg_load {
 	double seconds;
 	unsigned sessions; /* the first so many that are up; 0 = all */
 	unsigned burst;	   /* packets of one session in a row */
+	unsigned flows;	   /* ports per session, in turn: packets of different flows never merge */
+	double ping;	   /* echo requests per second beside the load */
 	unsigned chunk;	   /* packets that leave together */
 };
 
@@ -234,6 +243,8 @@ struct lg_watch {
 	uint64_t process_ns, kernel_ns; /* CPU time of the process, of the kernel threads */
 	uint64_t core_ns;		/* time that its CPU was not idle */
 	uint64_t rss_kb;
+	unsigned n_workers;
+	uint64_t worker_ns[LG_WATCH_WORKERS]; /* CPU time of the threads "worker0", "worker1" ... */
 };
 
 void lg_watch_read(const struct lg *g, struct lg_watch *w);

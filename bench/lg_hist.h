@@ -6,7 +6,6 @@
 #define LG_HIST_H
 
 #include <stdint.h>
-#include <string.h>
 
 enum { LG_HIST_SUB = 32, LG_HIST_BUCKETS = 32 * LG_HIST_SUB };
 
@@ -15,11 +14,6 @@ struct lg_hist {
 	uint64_t max_us;
 	uint64_t bucket[LG_HIST_BUCKETS];
 };
-
-static inline void lg_hist_reset(struct lg_hist *h)
-{
-	memset(h, 0, sizeof(*h));
-}
 
 /* The first 32 buckets are 1 us wide, then each power of two is cut into 32. */
 static inline unsigned lg_hist_index(uint64_t us)

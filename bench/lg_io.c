@@ -15,6 +15,7 @@ enum {
 	TURNS_MAX = 16,		/* receives of one socket before the others are looked at */
 	CORE_MARK = 0xFFFF0001, /* sockets of the LAC have their index */
 	TUN_MARK = 0xFFFF0002,
+	INPUT_MARK = 0xFFFF0003,
 };
 
 /* Room for one recvmmsg(). */
@@ -97,6 +98,11 @@ static bool watch(struct lg *g, int fd, uint32_t mark)
 bool lg_io_watch_tun(struct lg *g, int fd)
 {
 	return watch(g, fd, TUN_MARK);
+}
+
+bool lg_io_watch_input(struct lg *g)
+{
+	return watch(g, STDIN_FILENO, INPUT_MARK);
 }
 
 static bool open_lac(struct lg *g)
@@ -333,6 +339,10 @@ void lg_io_receive(struct lg *g, int64_t wait_ns)
 		uint32_t mark = e[i].data.u32;
 		if (mark == TUN_MARK) {
 			lg_tun_read(g);
+			continue;
+		}
+		if (mark == INPUT_MARK) {
+			g->input = true;
 			continue;
 		}
 		receive_from(g, mark == CORE_MARK ? g->core : g->socks[mark].fd, mark);

@@ -303,7 +303,9 @@ static void opened(struct lg *g, struct lg_session *s)
 	wheel_stop(&g->wheel, &s->timer);
 	to_state(g, s, LG_S_UP);
 	g->stats.up++;
-	lg_hist_add(&g->stats.setup, nsec_sub(lg_clock(), s->dialled));
+	int64_t took = nsec_sub(lg_clock(), s->dialled);
+	lg_hist_add(&g->stats.setup, took);
+	g->stats.slow_setups += took > NSEC_MS(LG_SLOW_MS);
 	s->up_seq = s->up_seen = s->down_seq = s->down_seen = 0;
 }
 

@@ -110,6 +110,31 @@ static uint64_t rss_kb(int pid)
 	return kb;
 }
 
+/* CPU time of the daemon's threads "worker0", "worker1" ... */
+static void read_workers(int pid, struct lg_watch *w)
+{
+	char path[300], name[32];
+	struct dirent *e;
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	DIR *d = opendir(path);
+	while (d && (e = readdir(d)) != NULL) {
+		unsigned number;
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/comm", pid, e->d_name);
+		FILE *f = e->d_name[0] == '.' ? NULL : fopen(path, "re");
+		if (!f)
+			continue;
+		if (fgets(name, sizeof(name), f) && sscanf(name, "worker%u", &number) == 1 &&
+		    number < LG_WATCH_WORKERS) {
+			w->worker_ns[number] = thread_ns(pid, e->d_name);
+			if (number >= w->n_workers)
+				w->n_workers = number + 1;
+		}
+		fclose(f);
+	}
+	if (d)
+		closedir(d);
+}
+
 void lg_watch_read(const struct lg *g, struct lg_watch *w)
 {
 	const struct lg_conf *c = &g->conf;
@@ -117,6 +142,7 @@ void lg_watch_read(const struct lg *g, struct lg_watch *w)
 	if (c->watch_pid > 0) {
 		w->process_ns = process_ns(c->watch_pid);
 		w->rss_kb = rss_kb(c->watch_pid);
+		read_workers(c->watch_pid, w);
 	}
 	for (unsigned i = 0; i < c->n_watch_threads; i++)
 		w->kernel_ns += process_ns(c->watch_threads[i]);
@@ -134,12 +160,16 @@ json_t *lg_watch_json(const struct lg_watch *a, const struct lg_watch *b, const 
 {
 	uint64_t process = b->process_ns - a->process_ns, core = b->core_ns - a->core_ns;
 	uint64_t kernel = b->kernel_ns - a->kernel_ns;
-	return json_pack("{s:f,s:I,s:f,s:f,s:f,s:s,s:f,s:f,s:f}", "seconds",
+	json_t *workers = json_array();
+	for (unsigned i = 0; i < b->n_workers; i++)
+		json_array_append_new(workers,
+				      json_real((double)(b->worker_ns[i] - a->worker_ns[i]) / 1e9));
+	return json_pack("{s:f,s:I,s:f,s:f,s:f,s:o,s:s,s:f,s:f,s:f}", "seconds",
 			 (double)nsec_sub(b->at, a->at) / 1e9, "rss_kb", (json_int_t)b->rss_kb,
 			 "process_s", (double)process / 1e9, "kernel_s", (double)kernel / 1e9,
-			 "core_busy_s", (double)core / 1e9, "per", unit, "process_ns_per",
-			 per_unit(process, per), "total_ns_per", per_unit(process + kernel, per),
-			 "core_ns_per", per_unit(core, per));
+			 "core_busy_s", (double)core / 1e9, "workers_s", workers, "per", unit,
+			 "process_ns_per", per_unit(process, per), "total_ns_per",
+			 per_unit(process + kernel, per), "core_ns_per", per_unit(core, per));
 }
 
 /* ---- lines ----------------------------------------------------------------------------------- */

@@ -29,7 +29,7 @@ struct run {
 	uint32_t *order; /* session indexes */
 	struct group *groups;
 	unsigned n_groups, group, n_order, next;
-	unsigned burst_left, mix;
+	unsigned burst_left, mix, port;
 	uint64_t down_left;
 	uint8_t *room; /* of a chunk */
 	struct mmsghdr msg[RUN_MAX];
@@ -40,6 +40,12 @@ struct run {
 static unsigned next_size(struct run *r)
 {
 	return r->load->size == LG_IMIX ? imix[r->mix++ % IMIX_LEN] : r->load->size;
+}
+
+/* The subscriber's port of the next packet. */
+static uint16_t next_port(struct run *r)
+{
+	return (uint16_t)(SUBSCRIBER_PORT + r->port++ % r->load->flows);
 }
 
 /* ---- up: subscriber to host ------------------------------------------------------------------ */
@@ -57,7 +63,7 @@ static struct lg_session *next_of_group(struct run *r, struct group *k)
 static void up_packet(struct run *r, struct lg_session *s, unsigned size, struct wbuf *w)
 {
 	struct lg *g = r->g;
-	struct lg_udp_path path = {s->ppp.ip, ntohl(g->conf.core_addr.s_addr), SUBSCRIBER_PORT,
+	struct lg_udp_path path = {s->ppp.ip, ntohl(g->conf.core_addr.s_addr), next_port(r),
 				   (uint16_t)g->conf.core_port};
 	struct lg_stamp stamp = {(uint32_t)(s - g->sessions), s->up_seq, g->now};
 	lg_data_begin(w, g->conf.length_bit, lg_tunnel_of(g, s)->peer_id, s->peer_sid, size + 4u);
@@ -111,11 +117,11 @@ static void down_payload(struct run *r, struct lg_session *s, unsigned size, str
 	lg_stamp_encode(w, &stamp, size - LG_IPV4_HEADER - LG_UDP_HEADER);
 }
 
-static struct sockaddr_in subscriber(const struct lg_session *s)
+static struct sockaddr_in subscriber(struct run *r, const struct lg_session *s)
 {
 	return (struct sockaddr_in){.sin_family = AF_INET,
 				    .sin_addr.s_addr = htonl(s->ppp.ip),
-				    .sin_port = htons(SUBSCRIBER_PORT)};
+				    .sin_port = htons(next_port(r))};
 }
 
 static struct lg_session *next_of_all(struct run *r)
@@ -128,11 +134,11 @@ static struct lg_session *next_of_all(struct run *r)
 	return s;
 }
 
-/* One destination: the kernel cuts the packets apart. */
+/* One flow: the kernel cuts the packets apart. */
 static unsigned down_run(struct run *r, unsigned n)
 {
 	struct lg_session *s = &r->g->sessions[r->order[0]];
-	struct sockaddr_in to = subscriber(s);
+	struct sockaddr_in to = subscriber(r, s);
 	struct wbuf w = wbuf_of(r->room, LG_DATAGRAM);
 	unsigned each = r->load->size - LG_IPV4_HEADER - LG_UDP_HEADER;
 	for (unsigned i = 0; i < n && w.n + each < RUN_BYTES; i++)
@@ -148,7 +154,7 @@ static unsigned down_spread(struct run *r, unsigned n)
 		size_t at = w.n;
 		down_payload(r, s, next_size(r), &w);
 		r->iov[i] = (struct iovec){r->room + at, w.n - at};
-		r->to[i] = subscriber(s);
+		r->to[i] = subscriber(r, s);
 	}
 	unsigned done = 0;
 	while (done < n) {
@@ -162,7 +168,7 @@ static unsigned down_spread(struct run *r, unsigned n)
 
 static void send_down(struct run *r, unsigned n)
 {
-	bool one = r->n_order == 1 && r->load->size != LG_IMIX;
+	bool one = r->n_order == 1 && r->load->flows == 1 && r->load->size != LG_IMIX;
 	unsigned sent = one ? down_run(r, n) : down_spread(r, n);
 	if (sent == 0)
 		r->g->stats.tx_errors++;
@@ -262,6 +268,34 @@ void lg_traffic_down_rx(struct lg *g, struct lg_session *s, struct span packet)
 	count(g, &g->stats.downward, &stamp, &s->down_seen, bytes);
 }
 
+/* ---- ping ------------------------------------------------------------------------------------ */
+
+static void send_ping(struct lg *g, struct lg_session *s)
+{
+	uint8_t room[LG_SLOT];
+	struct lg_tunnel *t = lg_tunnel_of(g, s);
+	struct wbuf w = wbuf_of(room, sizeof(room));
+	struct lg_stamp stamp = {(uint32_t)(s - g->sessions), (uint32_t)g->stats.pings, lg_clock()};
+	lg_data_begin(&w, g->conf.length_bit, t->peer_id, s->peer_sid,
+		      LG_IPV4_HEADER + 8 + LG_STAMP_LEN + 4);
+	wbuf_u32(&w, 0xFF030000 | LG_PPP_IP);
+	lg_icmp_packet(&w, LG_ICMP_ECHO, s->ppp.ip, ntohl(g->conf.core_addr.s_addr), &stamp);
+	lg_io_send(g, t->sock, &t->peer, wbuf_written(&w));
+	g->stats.pings++;
+}
+
+/* Echo requests that are due, from one session after the other. */
+static void ping_some(struct run *r, double rate, nsec start)
+{
+	struct lg *g = r->g;
+	double want = rate * (double)nsec_sub(g->now, start) / 1e9;
+	bool any = false;
+	for (; (double)g->stats.pings < want; any = true)
+		send_ping(g, &g->sessions[r->order[r->next++ % r->n_order]]);
+	if (any)
+		lg_io_flush(g);
+}
+
 /* ---- the run --------------------------------------------------------------------------------- */
 
 static void prepare_messages(struct run *r)
@@ -336,6 +370,8 @@ static void send_both(struct run *up, struct run *down, nsec start)
 			send_down(down, n);
 			down_last = g->now;
 		}
+		if (up->load->ping > 0)
+			ping_some(up, up->load->ping, start);
 		lg_turn(g, 0);
 	}
 }
@@ -398,33 +434,14 @@ bool lg_traffic_run(struct lg *g, const struct lg_load *load)
 	return ok;
 }
 
-/* ---- ping ------------------------------------------------------------------------------------ */
-
-static void send_ping(struct lg *g, struct lg_session *s)
-{
-	uint8_t room[LG_SLOT];
-	struct lg_tunnel *t = lg_tunnel_of(g, s);
-	struct wbuf w = wbuf_of(room, sizeof(room));
-	struct lg_stamp stamp = {(uint32_t)(s - g->sessions), (uint32_t)g->stats.pings, lg_clock()};
-	lg_data_begin(&w, g->conf.length_bit, t->peer_id, s->peer_sid,
-		      LG_IPV4_HEADER + 8 + LG_STAMP_LEN + 4);
-	wbuf_u32(&w, 0xFF030000 | LG_PPP_IP);
-	lg_icmp_packet(&w, LG_ICMP_ECHO, s->ppp.ip, ntohl(g->conf.core_addr.s_addr), &stamp);
-	lg_io_send(g, t->sock, &t->peer, wbuf_written(&w));
-	g->stats.pings++;
-}
-
 bool lg_ping_run(struct lg *g, double rate, double seconds)
 {
-	struct lg_load load = {.burst = 1};
+	struct lg_load load = {.burst = 1, .flows = 1};
 	struct run *r = malloc(sizeof(*r));
 	bool ok = r && run_init(r, g, &load);
 	nsec start = g->now = lg_clock();
 	while (ok && !g->stop && nsec_sub(g->now, start) < (int64_t)(seconds * 1e9)) {
-		double want = rate * (double)nsec_sub(g->now, start) / 1e9;
-		while ((double)g->stats.pings < want)
-			send_ping(g, &g->sessions[r->order[r->next++ % r->n_order]]);
-		lg_io_flush(g);
+		ping_some(r, rate, start);
 		lg_turn(g, NSEC_US(200));
 	}
 	if (ok)

@@ -5,12 +5,31 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "lg_packet.h"
 
-enum { TURNS_MAX = 64 };
+enum { TURNS_MAX = 64, RUN_BYTES = 60000 };
+
+/* Packets of equal length on their way to the LNS; the last may be shorter. */
+struct lg_tun_run {
+	const struct lg_tunnel *t;
+	struct wbuf w;
+	size_t each, last;
+	unsigned n;
+	uint8_t room[LG_DATAGRAM];
+};
+
+static void run_send(struct lg *g, struct lg_tun_run *r)
+{
+	if (r->n > 0 && lg_io_send_run(g->socks[r->t->sock].fd, &r->t->peer, wbuf_written(&r->w),
+				       (unsigned)r->each) == 0)
+		g->stats.tx_errors++;
+	r->w = wbuf_of(r->room, sizeof(r->room));
+	r->n = 0;
+}
 
 static bool set_address(int s, const char *name, uint32_t ip)
 {
@@ -58,7 +77,8 @@ bool lg_tun_open(struct lg *g, const char *name, struct lg_session *s)
 	int fd = make_device(name);
 	int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int mtu = s->ppp.mru ? s->ppp.mru : 1462;
-	bool ok = fd >= 0 && control >= 0 && set_address(control, name, s->ppp.ip) &&
+	g->tun_run = calloc(1, sizeof(*g->tun_run));
+	bool ok = g->tun_run && fd >= 0 && control >= 0 && set_address(control, name, s->ppp.ip) &&
 		  set_up(control, name, mtu) && lg_io_watch_tun(g, fd);
 	if (!ok)
 		lg_say("cannot make interface %s: %s", name, strerror(errno));
@@ -68,8 +88,10 @@ bool lg_tun_open(struct lg *g, const char *name, struct lg_session *s)
 	if (!ok) {
 		if (fd >= 0)
 			close(fd);
+		lg_tun_close(g);
 		return false;
 	}
+	run_send(g, g->tun_run); /* empties it */
 	g->tun = fd;
 	g->tun_session = s;
 	return true;
@@ -79,30 +101,42 @@ void lg_tun_close(struct lg *g)
 {
 	if (g->tun >= 0)
 		close(g->tun); /* the interface goes with it */
+	free(g->tun_run);
+	g->tun_run = NULL;
 	g->tun = -1;
 	g->tun_session = NULL;
 }
 
+static void run_add(struct lg *g, struct lg_tun_run *r, const uint8_t *packet, size_t n)
+{
+	const struct lg_session *s = g->tun_session;
+	size_t head = g->conf.length_bit ? LG_DATA_HDR_MAX : LG_DATA_HDR_MAX - 2;
+	if (r->n > 0 && (r->last < r->each || n + head > r->each || r->n == TURNS_MAX ||
+			 r->w.n + n + LG_DATA_HDR_MAX > RUN_BYTES))
+		run_send(g, r);
+	size_t at = r->w.n;
+	lg_data_begin(&r->w, g->conf.length_bit, r->t->peer_id, s->peer_sid, n + 4);
+	wbuf_u32(&r->w, 0xFF030000 | LG_PPP_IP);
+	wbuf_bytes(&r->w, packet, n);
+	r->last = r->w.n - at;
+	if (r->n++ == 0)
+		r->each = r->last;
+}
+
 void lg_tun_read(struct lg *g)
 {
-	uint8_t room[LG_PACKET_MAX + LG_DATA_HDR_MAX];
 	uint8_t packet[LG_PACKET_MAX];
-	struct lg_session *s = g->tun_session;
+	const struct lg_session *s = g->tun_session;
+	struct lg_tun_run *r = g->tun_run;
+	r->t = lg_tunnel_of(g, s);
 	for (unsigned i = 0; i < TURNS_MAX; i++) {
 		ssize_t n = read(g->tun, packet, sizeof(packet));
 		if (n <= 0)
-			return;
-		if (s->state != LG_S_UP || packet[0] >> 4 != 4)
-			continue;
-		struct lg_tunnel *t = lg_tunnel_of(g, s);
-		struct wbuf w = wbuf_of(room, sizeof(room));
-		lg_data_begin(&w, g->conf.length_bit, t->peer_id, s->peer_sid, (size_t)n + 4);
-		wbuf_u32(&w, 0xFF030000 | LG_PPP_IP);
-		wbuf_bytes(&w, packet, (size_t)n);
-		if (!w.bad)
-			lg_io_send_run(g->socks[t->sock].fd, &t->peer, wbuf_written(&w),
-				       (unsigned)w.n);
+			break;
+		if (s->state == LG_S_UP && packet[0] >> 4 == 4)
+			run_add(g, r, packet, (size_t)n);
 	}
+	run_send(g, r);
 }
 
 void lg_tun_write(struct lg *g, struct span packet)

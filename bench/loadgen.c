@@ -19,7 +19,7 @@ static const char help[] =
 	"\n"
 	"Steps, done one after the other; parameters as in up:sessions=1000,rate=500\n"
 	"  up       open tunnels and dial: sessions=N (the first N; all) rate=DIALS/s (as fast as\n"
-	"           possible) inflight=N (256) timeout=SECONDS\n"
+	"           possible) inflight=N (64) timeout=SECONDS\n"
 	"  hold     answer echoes and HELLOs: seconds=S (until SIGINT) redial=1 (lost sessions)\n"
 	"           tun=NAME (a network interface for the first subscriber, in the LAC's "
 	"namespace)\n"
@@ -27,16 +27,20 @@ static const char help[] =
 	"inner\n"
 	"           IP packet) rate=PACKETS/s per direction (as fast as possible) seconds=S (5)\n"
 	"           sessions=N (all) burst=PACKETS of one session in a row (1)\n"
-	"           chunk=PACKETS leaving together (32)\n"
-	"  search   the highest rate that is carried: dir, size, sessions, burst, chunk as above,\n"
-	"           loss=FRACTION allowed (0.002) high=PACKETS/s to begin with (1000000) seconds=S "
+	"           chunk=PACKETS leaving together (32) flows=N ports per session, in turn (1):\n"
+	"           packets of different flows never merge; ping=N/s echo requests beside the "
+	"load\n"
+	"  search   the highest rate that is carried: dir, size, sessions, burst, chunk, flows as "
+	"above,\n"
+	"           loss=FRACTION allowed (0.001) high=PACKETS/s to begin with (1000000) seconds=S "
 	"of\n"
 	"           each try (1) tries=N (9)\n"
 	"  ping     subscribers ping the core address: rate=N/s (1000) seconds=S (3)\n"
 	"  churn    sessions go and come: rate=N/s (100) seconds=S (10) how=cdn|lcp inflight=N\n"
 	"  down     how=cdn|lcp|stopccn: CDN for each session, LCP Terminate-Request before it, "
 	"or\n"
-	"           only StopCCN for the tunnels; timeout=S (60)\n"
+	"           only StopCCN for the tunnels; timeout=S (60); keep=N: only the sessions from\n"
+	"           number N on, and the tunnels stay\n"
 	"\n"
 	"The LNS and the LAC\n"
 	"  --lns ADDRESS[:PORT]    where to dial\n"
@@ -70,6 +74,9 @@ static const char help[] =
 	"  --watch-thread PID      a kernel thread that works for it (NAPI); may be repeated\n"
 	"  --watch-cpu N           busy time of this CPU in each result\n"
 	"Output\n"
+	"  --interactive           after the steps, more are read from standard input, one a "
+	"line;\n"
+	"                          the sessions are held meanwhile\n"
 	"  --label TEXT            put into each line of JSON\n"
 	"  --json FILE             append the lines to a file instead\n"
 	"  -v                      say more, -vv say it for each session\n";
@@ -104,6 +111,7 @@ enum option_id {
 	O_WATCH_THREAD,
 	O_LABEL,
 	O_JSON,
+	O_INTERACTIVE,
 };
 
 static const struct option options[] = {
@@ -137,6 +145,7 @@ static const struct option options[] = {
 	{"watch-cpu", required_argument, NULL, O_WATCH_CPU},
 	{"label", required_argument, NULL, O_LABEL},
 	{"json", required_argument, NULL, O_JSON},
+	{"interactive", no_argument, NULL, O_INTERACTIVE},
 	{NULL, 0, NULL, 0},
 };
 
@@ -337,6 +346,9 @@ static bool other_option(struct lg_conf *c, int o, const char *arg)
 	case O_JSON:
 		c->json = arg;
 		return true;
+	case O_INTERACTIVE:
+		c->interactive = true;
+		return true;
 	case 'v':
 		c->verbose++;
 		return true;
@@ -357,7 +369,7 @@ static void parse(struct lg_conf *c, int argc, char **argv)
 		    !other_option(c, o, optarg))
 			exit(2);
 	}
-	if (c->lns.sin_addr.s_addr == 0 || optind == argc) {
+	if (c->lns.sin_addr.s_addr == 0 || (optind == argc && !c->interactive)) {
 		lg_say("loadgen: --lns and at least one step are needed; --help tells more");
 		exit(2);
 	}
@@ -411,6 +423,34 @@ static int run_steps(struct lg *g, char **step, int n)
 	return status;
 }
 
+/* A line from standard input, without its end; false when there is no more. */
+static bool next_line(struct lg *g, char *line, int size)
+{
+	g->input = false;
+	while (!g->input && signalled == 0)
+		lg_turn(g, NSEC_MS(20));
+	if (signalled != 0 || !fgets(line, size, stdin))
+		return false;
+	line[strcspn(line, "\n")] = '\0';
+	return true;
+}
+
+/* Lines come one at a time, each after the result of the one before. */
+static int run_input(struct lg *g)
+{
+	char line[256];
+	int status = 0;
+	setvbuf(stdin, NULL, _IONBF, 0);
+	if (!lg_io_watch_input(g))
+		return 1;
+	while (next_line(g, line, sizeof(line))) {
+		int s = lg_step_run(g, line);
+		if (s > status)
+			status = s;
+	}
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	static struct lg g;
@@ -422,10 +462,13 @@ int main(int argc, char **argv)
 	if (!settle(&g.conf))
 		return 2;
 	catch_signals();
-	if (lg_io_open(&g) && lg_lac_init(&g))
+	if (lg_io_open(&g) && lg_lac_init(&g)) {
 		status = run_steps(&g, argv + optind, argc - optind);
-	else
+		if (g.conf.interactive && status < 2)
+			status = run_input(&g);
+	} else {
 		lg_say("loadgen: cannot start");
+	}
 	lg_lac_fini(&g);
 	lg_io_close(&g);
 	return status;
