@@ -193,7 +193,8 @@ def balance(raw):
         if shares:
             worst.append(median(max(s) / max(min(s), 1e-9) for s in shares))
     figure = max(worst) - 1 if worst else None
-    return ("within 10%", None if figure is None else f"{figure:.1%} (CPU)", at_most(0.10, figure))
+    shown = None if figure is None else "one worker idles" if figure > 100 else f"{figure:.1%} (CPU)"
+    return ("within 10%", shown, at_most(0.10, figure))
 
 
 def tail(raw):
