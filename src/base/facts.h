@@ -22,6 +22,11 @@ enum {
 	LNS_REPLY_MSG_MAX = 128, /* bytes of a Reply-Message passed on to the peer */
 	LNS_ROUTES_MAX = 16,	 /* Framed-Routes of one session in one profile */
 	LNS_FILTER_NAME_MAX = 32,
+	LNS_POOL_NAME_MAX = 32,	  /* of a named address pool, with the NUL */
+	LNS_DELEGATED_MAX = 5,	  /* delegated IPv6 prefixes of one session */
+	LNS_ROUTES6_MAX = 8,	  /* Framed-IPv6-Routes of one session */
+	LNS_TUNNEL_TEXT_MAX = 64, /* of the names and endpoints of a tunnel, with the NUL */
+	LNS_TUNNELS_MAX = 4,	  /* alternatives among the tunnels of one session (RFC 2868) */
 	LNS_CLASS_MAX = 253,
 	LNS_WORKERS_MAX = 64,
 };
@@ -109,6 +114,32 @@ struct trace_names {
 /* Letters of either case are equal, as everywhere with user names. */
 bool trace_names_has(const struct trace_names *t, const uint8_t *user, size_t n);
 
+/* IPv6 of one session as AAA grants it; all zero: nothing was said. */
+struct aaa_ipv6 {
+	bool has_interface_id;
+	uint8_t interface_id[8]; /* Framed-Interface-Id */
+	struct ip_prefix prefix; /* Framed-IPv6-Prefix: of the link */
+	struct ip_addr address;	 /* Framed-IPv6-Address */
+	uint8_t n_delegated, n_routes;
+	struct ip_prefix delegated[LNS_DELEGATED_MAX]; /* Delegated-IPv6-Prefix */
+	struct ip_prefix routes[LNS_ROUTES6_MAX];      /* Framed-IPv6-Route */
+	struct ip_addr dns[2];			       /* DNS-Server-IPv6-Address */
+	char pool[LNS_POOL_NAME_MAX];		       /* Framed-IPv6-Pool */
+	char delegated_pool[LNS_POOL_NAME_MAX];	       /* Delegated-IPv6-Prefix-Pool */
+};
+
+/* A tunnel that AAA wants the session to be passed on through (RFC 2868): one tag's attributes. */
+struct aaa_tunnel {
+	uint8_t tag;
+	uint32_t type, medium; /* 0 = not said; 3 = L2TP; 1 = IPv4, 2 = IPv6 */
+	uint32_t preference;   /* the lowest first */
+	char client_endpoint[LNS_TUNNEL_TEXT_MAX], server_endpoint[LNS_TUNNEL_TEXT_MAX];
+	char client_name[LNS_TUNNEL_TEXT_MAX], server_name[LNS_TUNNEL_TEXT_MAX]; /* Auth-IDs */
+	char assignment[LNS_TUNNEL_TEXT_MAX];
+	uint8_t password_n;
+	uint8_t password[LNS_SECRET_MAX]; /* in clear: wiped with the record, never shown */
+};
+
 /* What AAA grants one session. Filled by RADIUS or the local file, completed by the pools. */
 struct aaa_profile {
 	struct ip_addr ip;	/* the subscriber's address; unset: none could be had */
@@ -123,6 +154,7 @@ struct aaa_profile {
 	uint32_t interim_s;		/* Acct-Interim-Interval; 0 = ours */
 	uint16_t mtu;			/* Framed-MTU; 0 = none */
 	struct sess_policy policy;
+	struct aaa_ipv6 v6;
 	uint8_t reply_len; /* Reply-Message for PAP/CHAP */
 	char reply[LNS_REPLY_MSG_MAX];
 };

@@ -115,6 +115,28 @@ static bool assign_address(struct core *c, struct core_session *s, const struct 
 	return core_session_own_ip(c, s);
 }
 
+/* None of ours, and none that a host cannot have: packets to it would not leave this machine, or
+ * those of others would go to the subscriber. */
+static const char *address_fault(const struct core *c, const struct core_session *s,
+				 const struct ip_addr *ip)
+{
+	const struct conf *conf = c->conf;
+	uint32_t v4 = ip_addr_u32(ip);
+
+	if (!ip_addr_is_set(ip))
+		return NULL;
+	if (ip_addr_equal(ip, &conf->tun_address) || ip_addr_equal(ip, &conf->peer_address) ||
+	    ip_addr_equal(ip, &conf->iftun_address) || ip_addr_equal(ip, &s->path.local_ip))
+		return "its address is one of ours";
+	for (unsigned i = 0; i < conf->n_bind; i++) {
+		if (ip_addr_equal(ip, &conf->bind[i]))
+			return "its address is one of ours";
+	}
+	if (v4 >> 24 == 0 || v4 >> 24 == 127 || v4 >> 28 >= 14)
+		return "its address is none of a host";
+	return NULL;
+}
+
 static struct bstr *text_of(struct core *c, struct span s)
 {
 	return s.n ? bstr_new(c->env.alloc, s) : NULL;
@@ -154,6 +176,29 @@ static void complete(const struct core *c, struct core_session *s, struct aaa_pr
 	s->interim_s = p->interim_s;
 }
 
+/* How many other sessions of the name are let in. */
+static uint32_t others_of_user(const struct core_session *s)
+{
+	struct list_head *it;
+	uint32_t n = 0;
+
+	list_each (it, &s->user->sessions) {
+		struct core_session *other = container_of(it, struct core_session, of_user);
+		n += other != s && other->authenticated && !other->dying;
+	}
+	return n;
+}
+
+/* NULL: what is granted may be had. */
+static const char *grant_fault(const struct core *c, const struct core_session *s,
+			       const struct rad_grant *g)
+{
+	if (g->port_limit && others_of_user(s) >= g->port_limit &&
+	    (c->conf->allow_duplicate_users || is_guest(c, core_session_user(s))))
+		return "the user has as many sessions as Port-Limit allows";
+	return address_fault(c, s, &g->profile.ip);
+}
+
 static bool grant(struct core *c, struct core_session *s, const struct rad_grant *g, nsec now)
 {
 	if (!assign_address(c, s, &g->profile, now)) {
@@ -164,7 +209,7 @@ static bool grant(struct core *c, struct core_session *s, const struct rad_grant
 		return false;
 	}
 	if (!core_routes_set(c, s, &g->profile) || (s->up && !core_routes_up(c, s)) ||
-	    !core_policy_keep(c, s, &g->profile.policy)) {
+	    !core_policy_keep(c, s, &g->profile.policy) || !core_extra_keep(c, s, g)) {
 		struct end_reason why = core_reason(2, 4, TERM_NAS_ERROR, "out of memory");
 		aaa_refuse(c, s, &why, span_of(NULL, 0));
 		return false;
@@ -219,6 +264,11 @@ void aaa_accept(struct core *c, struct core_session *s, struct rad_grant *g, nse
 		refuse_with(c, s, TERM_SESSION_TIMEOUT, "no time is left (Session-Timeout 0)");
 		return;
 	}
+	const char *fault = grant_fault(c, s, g);
+	if (fault) {
+		refuse_with(c, s, TERM_SERVICE_UNAVAILABLE, fault);
+		return;
+	}
 	aaa_release(c, s, now);	       /* of a login before, when the link started again */
 	if (!g->profile.policy.garden) /* who did not prove the name ends nobody's session */
 		aaa_end_duplicates(c, s, "the user has logged in again", now);
@@ -254,6 +304,7 @@ void aaa_release(struct core *c, struct core_session *s, nsec now)
 		s->classes[i] = NULL;
 	}
 	core_policy_free(c, s);
+	core_extra_free(c, s);
 	if (s->authenticated)
 		c->n_authenticated--;
 	s->authenticated = false;

@@ -17,6 +17,7 @@ enum {
 	TUNNEL_TYPE_L2TP = 3,
 	TUNNEL_MEDIUM_IPV4 = 1,
 	TUNNEL_MEDIUM_IPV6 = 2,
+	KBIT = 1000,
 };
 
 /* ---- configuration --------------------------------------------------------------------------- */
@@ -79,6 +80,20 @@ void aaa_radius_conf(const struct core *c, struct rad_client_conf *out)
 	for (unsigned i = 0; i < conf->n_radius; i++)
 		add_server(out, &conf->radius[i], span_str(conf->radius_secret), conf);
 	add_listed(out, conf);
+}
+
+void aaa_radius_terms(struct core *c)
+{
+	const struct conf *conf = c->conf;
+	struct rad_terms *t = &c->radius_terms;
+	const char *fault = rad_map_parse(conf->radius_map, &t->map);
+
+	LNS_ASSERT(!fault); /* conf_set() refuses it */
+	t->throttle = (uint64_t)conf->throttle_speed * KBIT;
+	t->intercept = (struct sock_addr){0};
+	if (ip_addr_is_set(&conf->snoop_host) && conf->snoop_port != 0)
+		t->intercept = (struct sock_addr){.ip = conf->snoop_host,
+						  .port = (uint16_t)conf->snoop_port};
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -236,22 +251,25 @@ static void refuse(struct core *c, struct core_session *s, enum term_cause cause
 
 static void on_accept(struct core *c, struct core_session *s, const struct rad_answer *a, nsec now)
 {
+	struct rad_accept_key key = {.secret = a->secret};
 	struct rad_grant g;
 	char text[SOCK_ADDR_TEXT];
 
-	if (!rad_accept_decode(&a->packet, &g)) {
+	memcpy(key.authenticator, a->authenticator, sizeof(key.authenticator));
+	if (!rad_accept_decode(&a->packet, &c->radius_terms, &key, &g)) {
 		counter_add(c->env.counters, C_RADIUS_BAD_REPLIES, 1);
 		core_log(c, LOG_ERROR, s, "Access-Accept of %s refused: %s is malformed",
 			 sock_addr_text(&a->server, text), g.malformed);
 		refuse(c, s, TERM_NAS_ERROR, "malformed Access-Accept", span_of(NULL, 0));
-		return;
+	} else {
+		if (g.ignored)
+			core_log(c, LOG_WARN, s,
+				 "%u attributes of the Access-Accept ignored, the first is %s",
+				 g.ignored, g.ignored_name);
+		core_hook_grant(c, s, &g.pairs, &g.profile.policy);
+		aaa_accept(c, s, &g, now);
 	}
-	if (g.routes_ignored)
-		core_log(c, LOG_WARN, s, "%u Framed-Routes ignored", g.routes_ignored);
-	if (g.filters_ignored)
-		core_log(c, LOG_WARN, s, "%u Filter-Ids ignored", g.filters_ignored);
-	core_hook_grant(c, s, &g.pairs, &g.profile.policy);
-	aaa_accept(c, s, &g, now);
+	rad_grant_wipe(&g);
 }
 
 static void on_reject(struct core *c, struct core_session *s, const struct rad_answer *a)

@@ -6,6 +6,7 @@
 #include "base/panic.h"
 #include "control/conf_cpus.h"
 #include "control/lexer.h"
+#include "radius/rad_map.h"
 #include "control/conf_radius.h"
 
 const struct conf_var conf_vars[CONF_VARS] = {
@@ -178,6 +179,12 @@ static const char *check_radius_servers(const char *v)
 	return conf_radius_fault(v, false);
 }
 
+static const char *check_radius_map(const char *v)
+{
+	struct rad_map map;
+	return rad_map_parse(v, &map);
+}
+
 static const char *check_dae_clients(const char *v)
 {
 	return conf_radius_fault(v, true);
@@ -254,6 +261,7 @@ static const struct {
 	{CONF_ID_multi_hostname, check_hostnames},
 	{CONF_ID_radius_servers, check_radius_servers},
 	{CONF_ID_radius_dae_clients, check_dae_clients},
+	{CONF_ID_radius_map, check_radius_map},
 	{CONF_ID_guest_account, check_guests},
 	{CONF_ID_steering, check_steering},
 	{CONF_ID_io_backend, check_io_backend},

@@ -373,6 +373,7 @@ struct core *core_new(const struct core_env *env, const struct conf *conf, struc
 	list_init(&c->queries_by_age);
 	wheel_init(&c->wheel, now);
 	env->random(env->ctx, &c->hash_seed, sizeof(c->hash_seed));
+	aaa_radius_terms(c);
 	c->radius = radius_new(c, now);
 	if (!c->radius) {
 		alloc_put(env->alloc, c, sizeof(*c));
@@ -414,6 +415,7 @@ void core_conf(struct core *c, const struct conf *conf, const struct local_users
 
 	c->conf = conf;
 	c->users = users;
+	aaa_radius_terms(c);
 	aaa_radius_conf(c, &radius);
 	rad_client_conf(c->radius, &radius, now);
 	mem_wipe(&radius, sizeof(radius));

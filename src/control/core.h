@@ -95,6 +95,13 @@ struct session_view {
 	struct sess_policy policy;
 };
 
+/* What RADIUS granted it beyond IPv4. Passwords are wiped. */
+struct session_extra {
+	struct aaa_ipv6 v6;
+	uint8_t n_tunnels;
+	struct aaa_tunnel tunnels[LNS_TUNNELS_MAX];
+};
+
 struct tunnel_view {
 	uint16_t tid, peer_tid;
 	uint8_t state; /* enum tunnel_state */
@@ -115,6 +122,8 @@ bool core_session_by_user(struct core *c, struct span user, uint64_t *cursor, ns
 			  struct session_view *out);
 bool core_session_by_ip(struct core *c, const struct ip_addr *ip, nsec now,
 			struct session_view *out);
+/* False: nothing of that kind. */
+bool core_session_extra(struct core *c, struct sess_key key, struct session_extra *out);
 bool core_tunnel_next(struct core *c, uint32_t *cursor, nsec now, struct tunnel_view *out);
 bool core_tunnel_find(struct core *c, uint16_t tid, nsec now, struct tunnel_view *out);
 

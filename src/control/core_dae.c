@@ -147,50 +147,65 @@ static bool nas_matches(const struct core *c, const struct rad_dae_request *q)
 	return !q->nas_identifier.p || span_equal(q->nas_identifier, span_str(c->conf->hostname));
 }
 
-typedef void dae_action(struct core *c, struct core_session *s, const struct rad_dae_request *q,
+/* False: out of memory, and nothing was done to it. */
+typedef bool dae_action(struct core *c, struct core_session *s, const struct rad_dae_request *q,
 			nsec now);
 
-static unsigned act_on(struct core *c, struct core_session *s, const struct rad_dae_request *q,
-		       dae_action *act, nsec now)
+/* How many sessions an action was good for. */
+struct outcome {
+	unsigned done, failed;
+};
+
+static void act_on(struct core *c, struct core_session *s, const struct rad_dae_request *q,
+		   dae_action *act, struct outcome *did, nsec now)
 {
 	if (!s || !session_matches(q, s))
-		return 0;
-	act(c, s, q, now);
-	return 1;
+		return;
+	if (act(c, s, q, now))
+		did->done++;
+	else
+		did->failed++;
 }
 
-/* What points at one session, or at those of one user, is looked up; station ids alone need a walk
- * over all. No action takes a session out of a list: it ends when its worker says so. */
-static unsigned for_each_match(struct core *c, const struct rad_dae_request *q, dae_action *act,
-			       nsec now)
+/* What points at one session, *out being NULL when there is none. False: nothing of that is said.
+ */
+static bool find_one(const struct core *c, const struct rad_dae_request *q,
+		     struct core_session **out)
+{
+	if (q->has_port)
+		*out = core_session_get_any(c, (uint16_t)(q->port >> 16), (uint16_t)q->port);
+	else if (ip_addr_is_set(&q->framed_ip))
+		*out = core_session_at(c, &q->framed_ip);
+	else if (q->session_id.p)
+		*out = core_session_by_id(c, q->session_id);
+	else
+		return false;
+	return true;
+}
+
+/* Those of one user are looked up too; station ids alone need a walk over all. No action takes a
+ * session out of a list: it ends when its worker says so. */
+static void for_each_match(struct core *c, const struct rad_dae_request *q, dae_action *act,
+			   struct outcome *did, nsec now)
 {
 	struct core_user *u = q->user.p ? core_user_get(c, q->user) : NULL;
+	struct core_session *one;
 	struct list_head *it;
-	unsigned n = 0;
 
-	if (q->has_port)
-		return act_on(c,
-			      core_session_get_any(c, (uint16_t)(q->port >> 16), (uint16_t)q->port),
-			      q, act, now);
-	if (ip_addr_is_set(&q->framed_ip))
-		return act_on(c, core_session_at(c, &q->framed_ip), q, act, now);
-	if (q->session_id.p)
-		return act_on(c, core_session_by_id(c, q->session_id), q, act, now);
-	if (q->user.p) {
-		if (!u)
-			return 0;
+	if (find_one(c, q, &one)) {
+		act_on(c, one, q, act, did, now);
+	} else if (u) {
 		list_each (it, &u->sessions)
-			n += act_on(c, container_of(it, struct core_session, of_user), q, act, now);
-		return n;
+			act_on(c, container_of(it, struct core_session, of_user), q, act, did, now);
+	} else if (!q->user.p) {
+		list_each (it, &c->sessions)
+			act_on(c, container_of(it, struct core_session, by_age), q, act, did, now);
 	}
-	list_each (it, &c->sessions)
-		n += act_on(c, container_of(it, struct core_session, by_age), q, act, now);
-	return n;
 }
 
 /* ---- what is done ---------------------------------------------------------------------------- */
 
-static void disconnect(struct core *c, struct core_session *s, const struct rad_dae_request *q,
+static bool disconnect(struct core *c, struct core_session *s, const struct rad_dae_request *q,
 		       nsec now)
 {
 	struct end_reason why = core_reason(3, 0, TERM_ADMIN_RESET, "Disconnect-Request");
@@ -200,71 +215,157 @@ static void disconnect(struct core *c, struct core_session *s, const struct rad_
 	core_log(c, LOG_NOTE, s, "ended: Disconnect-Request for %s",
 		 core_user_text(core_session_user(s), user));
 	core_session_end(c, s, &why, now);
+	return true;
 }
 
-static void replace_classes(struct core *c, struct core_session *s, const struct rad_dae_request *q)
+static void classes_free(struct core *c, struct bstr **classes)
 {
-	if (q->n_classes == 0)
-		return;
-	for (unsigned i = 0; i < RAD_CLASSES_MAX; i++) {
-		bstr_free(c->env.alloc, s->classes[i]);
-		s->classes[i] = i < q->n_classes ? bstr_new(c->env.alloc, q->classes[i]) : NULL;
-	}
+	for (unsigned i = 0; i < RAD_CLASSES_MAX; i++)
+		bstr_free(c->env.alloc, classes[i]);
 }
 
-static void change_policy(struct core *c, struct core_session *s, const struct rad_dae_request *q)
+/* False: out of memory, and nothing has changed. */
+static bool replace_classes(struct core *c, struct core_session *s, const struct rad_dae_request *q)
+{
+	struct bstr *classes[RAD_CLASSES_MAX] = {0};
+
+	if (q->n_classes == 0)
+		return true;
+	for (unsigned i = 0; i < q->n_classes; i++) {
+		classes[i] = bstr_new(c->env.alloc, q->classes[i]);
+		if (!classes[i]) {
+			classes_free(c, classes);
+			return false;
+		}
+	}
+	classes_free(c, s->classes);
+	memcpy(s->classes, classes, sizeof(classes));
+	return true;
+}
+
+/* What the session's worker is to do: the policy as a whole. What plugins make of the request comes
+ * first, what it says itself goes over it. False as above. */
+static bool change_policy(struct core *c, struct core_session *s, const struct rad_dae_request *q,
+			  struct msg_session_change *m, nsec now)
 {
 	struct sess_policy before = core_policy_of(s), policy = before;
 
 	core_hook_change(c, s, &q->pairs, &policy);
-	if (!sess_policy_equal(&policy, &before))
-		core_set_policy(c, s->key, &policy);
+	rad_told_policy(&q->told, &policy);
+	if (sess_policy_equal(&policy, &before))
+		return true;
+	if (!core_policy_keep(c, s, &policy))
+		return false;
+	m->has_policy = true;
+	m->policy = policy;
+	if (policy.garden != before.garden && s->authenticated)
+		acct_garden(c, s, policy.garden, now);
+	return true;
+}
+
+static void change_timeouts(struct core_session *s, const struct rad_told *t,
+			    struct msg_session_change *m, nsec now)
+{
+	uint32_t age_s = nsec_age_s(s->opened, now);
+
+	m->has_session_timeout = t->said & RAD_SAID_SESSION_TIMEOUT;
+	m->has_idle_timeout = t->said & RAD_SAID_IDLE_TIMEOUT;
+	if (m->has_session_timeout) {
+		s->session_timeout_s = t->session_timeout_s;
+		m->session_left_s = t->session_timeout_s ? t->session_timeout_s - age_s : 0;
+	}
+	if (m->has_idle_timeout)
+		s->idle_timeout_s = m->idle_timeout_s = t->idle_timeout_s;
 }
 
 /* Session-Timeout is the length of the whole session (RFC 2865 5.27): what has passed counts. */
-static void change(struct core *c, struct core_session *s, const struct rad_dae_request *q,
+static bool time_is_over(const struct core *c, const struct core_session *s,
+			 const struct rad_told *t, nsec now)
+{
+	if (!(t->said & RAD_SAID_SESSION_TIMEOUT))
+		return false;
+	if (t->session_timeout_s == 0)
+		return c->conf->kill_timedout_sessions;
+	return t->session_timeout_s <= nsec_age_s(s->opened, now);
+}
+
+static bool change(struct core *c, struct core_session *s, const struct rad_dae_request *q,
 		   nsec now)
 {
 	struct msg_session_change m = MSG_INIT(MSG_SESSION_CHANGE, struct msg_session_change);
-	uint32_t age_s = nsec_age_s(s->opened, now);
+	const struct rad_told *t = &q->told;
 
-	replace_classes(c, s, q);
-	change_policy(c, s, q);
-	if (q->has_interim) {
-		s->interim_s = q->interim_s;
+	if (!replace_classes(c, s, q) || !change_policy(c, s, q, &m, now))
+		return false;
+	if (s->dying)
+		return true; /* a plugin has ended it */
+	if (t->said & RAD_SAID_INTERIM) {
+		s->interim_s = t->interim_s;
 		acct_interval_changed(c, s, now);
 	}
-	if (q->has_session_timeout &&
-	    (q->session_timeout_s != 0 ? q->session_timeout_s <= age_s
-				       : c->conf->kill_timedout_sessions)) {
+	if (time_is_over(c, s, t, now)) {
 		struct end_reason why =
 			core_reason(3, 0, TERM_SESSION_TIMEOUT, "CoA: Session-Timeout has passed");
 		core_log(c, LOG_NOTE, s, "ended: %s", why.text);
 		core_session_end(c, s, &why, now);
-		return;
+		return true;
 	}
 	m.key = s->key;
-	m.has_session_timeout = q->has_session_timeout;
-	m.has_idle_timeout = q->has_idle_timeout;
-	if (q->has_session_timeout) {
-		s->session_timeout_s = q->session_timeout_s;
-		m.session_left_s = q->session_timeout_s ? q->session_timeout_s - age_s : 0;
-	}
-	if (q->has_idle_timeout)
-		s->idle_timeout_s = m.idle_timeout_s = q->idle_timeout_s;
+	change_timeouts(s, t, &m, now);
 	core_log(c, LOG_NOTE, s, "changed by a CoA-Request");
 	c->env.post(c->env.ctx, core_worker_of(c, s), &m.msg);
+	return true;
 }
 
-static enum rad_error_cause carry_out(struct core *c, const struct rad_dae_request *q, nsec now)
+/* "" is none, which is known. */
+static bool filter_is_known(const struct core *c, const char *name)
 {
+	static const char *const heads[] = {"ip access-list extended ", "ip access-list standard "};
+
+	if (name[0] == '\0')
+		return true;
+	for (const struct conf_kept *k = c->conf->kept; k; k = k->next) {
+		for (unsigned i = 0; i < 2 && k->kind == CONF_KEPT_ACL && k->head; i++) {
+			size_t n = strlen(heads[i]);
+			if (strncmp(k->text->s, heads[i], n) == 0 &&
+			    strcmp(k->text->s + n, name) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A CoA that is well formed and asks for what we cannot do now. */
+static enum rad_error_cause change_fault(const struct core *c, struct rad_dae_request *q)
+{
+	const struct sess_policy *p = &q->told.policy;
+
+	if (q->told.said == 0 && q->n_classes == 0 && c->conf->n_plugins == 0) {
+		rad_dict_name(RAD_VENDOR_CISCO, RAD_CISCO_AVPAIR, q->blamed);
+		return RAD_ERROR_UNSUPPORTED_ATTRIBUTE; /* no plugin may know its keys */
+	}
+	if (!filter_is_known(c, p->filter_in) || !filter_is_known(c, p->filter_out)) {
+		rad_dict_name(0, RAD_FILTER_ID, q->blamed);
+		return RAD_ERROR_INVALID_REQUEST;
+	}
+	return RAD_ERROR_NONE;
+}
+
+static enum rad_error_cause carry_out(struct core *c, struct rad_dae_request *q, nsec now)
+{
+	struct outcome did = {0};
+
 	if (q->error != RAD_ERROR_NONE)
 		return q->error;
 	if (!nas_matches(c, q))
 		return RAD_ERROR_NAS_MISMATCH;
-	if (for_each_match(c, q, q->disconnect ? disconnect : change, now) == 0)
-		return RAD_ERROR_NO_SESSION;
-	return RAD_ERROR_NONE;
+	enum rad_error_cause fault = q->disconnect ? RAD_ERROR_NONE : change_fault(c, q);
+	if (fault != RAD_ERROR_NONE)
+		return fault;
+	for_each_match(c, q, q->disconnect ? disconnect : change, &did, now);
+	if (did.failed > 0)
+		return RAD_ERROR_NO_RESOURCES;
+	return did.done > 0 ? RAD_ERROR_NONE : RAD_ERROR_NO_SESSION;
 }
 
 static void log_nak(struct core *c, const struct sock_addr *from, const struct rad_dae_request *q,
@@ -274,7 +375,7 @@ static void log_nak(struct core *c, const struct sock_addr *from, const struct r
 
 	core_log(c, LOG_WARN, NULL, "%s of %s refused: Error-Cause %u%s%s",
 		 q->disconnect ? "Disconnect-Request" : "CoA-Request", sock_addr_text(from, addr),
-		 (unsigned)error, q->blamed ? ", " : "", q->blamed ? q->blamed : "");
+		 (unsigned)error, q->blamed[0] ? ", " : "", q->blamed);
 }
 
 bool core_dae_rx(struct core *c, const struct sock_addr *from, struct span datagram,
@@ -288,7 +389,7 @@ bool core_dae_rx(struct core *c, const struct sock_addr *from, struct span datag
 	/* Who is not known, or did not sign, learns nothing (RFC 5176 3). */
 	if (!client || !rad_packet_decode(datagram, &p) ||
 	    !rad_dae_check(&p, span_of(client->secret, client->secret_n)) ||
-	    !rad_dae_decode(&p, &q) || !is_of_now(c, &q)) {
+	    !rad_dae_decode(&p, &c->radius_terms, &q) || !is_of_now(c, &q)) {
 		counter_add(c->env.counters, C_DAE_DROPPED, 1);
 		return false;
 	}

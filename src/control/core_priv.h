@@ -7,6 +7,7 @@
  *	core_tunnel.c	the table of tunnels
  *	core_route.c	routes toward sessions, in the forwarding map and in the kernel
  *	core_policy.c	what is done to the packets of a session
+ *	core_extra.c	what RADIUS granted beyond IPv4: IPv6, tunnels
  *	core_hook.c	where plugins have a say
  *	core_view.c	copies for management
  *	core_query.c	questions to workers
@@ -33,6 +34,13 @@
 enum { CORE_MEMOS = 32, CORE_TIDS = 65536, CORE_LOG_TEXT = 400, CORE_USER_TEXT = 80 };
 
 struct core_session;
+
+/* What RADIUS granted beyond IPv4; few sessions have any. */
+struct core_extra {
+	struct aaa_ipv6 v6;
+	uint8_t n_tunnels;
+	struct aaa_tunnel tunnels[LNS_TUNNELS_MAX];
+};
 
 /* All sessions of one user name, letters of either case being equal. Lives while one has it. */
 struct core_user {
@@ -72,6 +80,7 @@ struct core_session {
 	struct bstr *classes[RAD_CLASSES_MAX];
 	struct sess_policy *policy;   /* NULL: empty */
 	struct core_release *release; /* NULL: never left the walled garden */
+	struct core_extra *extra;     /* NULL: empty */
 	struct core_route *routes;    /* Framed-Routes, then the address if the kernel must know */
 	uint32_t unique_id;
 	uint32_t call_serial; /* the LAC's number of the call */
@@ -148,6 +157,7 @@ struct core {
 	const struct local_users *users;
 	struct ippool *pool;
 	struct rad_client *radius;
+	struct rad_terms radius_terms; /* from the configuration */
 
 	struct hmap sessions_by_key, sessions_by_ip, sessions_by_id, users_by_name, prefixes;
 	struct list_head sessions; /* by age */
@@ -262,6 +272,11 @@ void core_hook_account(struct core *c, struct core_session *s, struct wbuf *w);
 void core_hook_new(struct core *c, struct core_session *s, struct sess_policy *policy);
 void core_hook_kill(struct core *c, struct core_session *s);
 
+/* core_extra.c */
+/* Remembers what the grant has of it. False = out of memory. */
+bool core_extra_keep(struct core *c, struct core_session *s, const struct rad_grant *g);
+void core_extra_free(struct core *c, struct core_session *s);
+
 /* core_view.c */
 /* Walks that would resume at `s` go on behind it; call before it leaves a list. */
 void core_memos_skip(struct core *c, const struct core_session *s, bool of_user);
@@ -298,6 +313,8 @@ void aaa_release(struct core *c, struct core_session *s, nsec now);
 
 /* aaa_radius.c */
 void aaa_radius_conf(const struct core *c, struct rad_client_conf *out);
+/* What the configuration says of attributes. */
+void aaa_radius_terms(struct core *c);
 /* True when the request is under way. */
 bool aaa_radius_ask(struct core *c, struct core_session *s, const struct msg_auth_req *m, nsec now);
 void aaa_radius_answer(struct core *c, const struct rad_answer *a, nsec now);

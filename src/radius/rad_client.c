@@ -798,6 +798,8 @@ bool rad_client_rx(struct rad_client *c, unsigned sock, const struct sock_addr *
 	server_answered(c, &c->servers[i], r, now);
 	*out = answer_of(c, r, now);
 	out->server = *from;
+	out->secret = server_secret(&c->servers[i]);
+	memcpy(out->authenticator, r->authenticator, RAD_AUTHENTICATOR);
 	out->packet = p;
 	request_free(c, r, now);
 	waiting_send(c, now);

@@ -97,8 +97,10 @@ struct rad_answer {
 	uint32_t delay_s;  /* age of what an accounting request reports, by now */
 	nsec asked_at;	   /* when that was */
 	bool sent;	   /* to a server at all, which may have been too busy */
-	struct sock_addr server;  /* who answered */
-	struct rad_packet packet; /* points into the datagram */
+	struct sock_addr server;		  /* who answered */
+	struct span secret;			  /* that of the server, valid as `attrs` is */
+	uint8_t authenticator[RAD_AUTHENTICATOR]; /* of an Access-Request */
+	struct rad_packet packet;		  /* points into the datagram */
 };
 
 /* A datagram on socket `sock`. True: *out is the checked answer to a request, which is over now. */

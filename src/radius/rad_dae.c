@@ -15,12 +15,10 @@ bool rad_dae_check(const struct rad_packet *p, struct span secret)
 
 static void blame(struct rad_dae_request *q, const struct rad_attr *a, enum rad_error_cause error)
 {
-	const struct rad_dict_row *row = rad_dict_row(a->vendor, a->number);
-
 	if (q->error != RAD_ERROR_NONE)
 		return; /* the first one counts */
 	q->error = error;
-	q->blamed = row ? row->text : "an unknown attribute";
+	rad_dict_name(a->vendor, a->number, q->blamed);
 }
 
 static struct ip_addr addr4_of(struct span value)
@@ -77,31 +75,31 @@ static bool take_identity(struct rad_dae_request *q, const struct rad_attr *a)
 	}
 }
 
-/* What a CoA changes. False: nothing that we can change. */
-static bool take_change(struct rad_dae_request *q, const struct rad_attr *a)
+/* What a CoA changes. */
+static void take_change(struct rad_dae_request *q, const struct rad_terms *terms,
+			const struct rad_attr *a)
 {
-	struct span value = a->value;
-
-	switch (a->number) {
-	case RAD_SESSION_TIMEOUT:
-		q->session_timeout_s = span_u32(&value);
-		q->has_session_timeout = true;
-		return true;
-	case RAD_IDLE_TIMEOUT:
-		q->idle_timeout_s = span_u32(&value);
-		q->has_idle_timeout = true;
-		return true;
-	case RAD_ACCT_INTERIM_INTERVAL:
-		q->interim_s = span_u32(&value);
-		q->has_interim = true;
-		return true;
-	case RAD_CLASS:
+	if (a->vendor == 0 && a->number == RAD_CLASS) {
 		if (q->n_classes == RAD_CLASSES_MAX)
-			return false;
-		q->classes[q->n_classes++] = value;
-		return true;
-	default:
-		return false;
+			blame(q, a, RAD_ERROR_INVALID_VALUE);
+		else
+			q->classes[q->n_classes++] = a->value;
+		return;
+	}
+	if (!rad_told_by_coa(terms, a)) {
+		blame(q, a, RAD_ERROR_UNSUPPORTED_ATTRIBUTE);
+		return;
+	}
+	switch (rad_told_take(&q->told, terms, a)) {
+	case RAD_TAKE_DONE:
+	case RAD_TAKE_UNKNOWN: /* Cisco-AVPairs, for plugins */
+		return;
+	case RAD_TAKE_IGNORED:
+		blame(q, a, RAD_ERROR_INVALID_VALUE);
+		return;
+	case RAD_TAKE_MALFORMED:
+		blame(q, a, RAD_ERROR_INVALID_REQUEST);
+		return;
 	}
 }
 
@@ -112,13 +110,14 @@ static bool is_about_packet(uint8_t number)
 	       number == RAD_PROXY_STATE;
 }
 
-static void take(struct rad_dae_request *q, const struct rad_attr *a)
+static void take(struct rad_dae_request *q, const struct rad_terms *terms, const struct rad_attr *a)
 {
 	struct span value = a->value;
+	bool plain = a->vendor == 0;
 
-	if (is_about_packet(a->number) || take_identity(q, a))
+	if (plain && (is_about_packet(a->number) || take_identity(q, a)))
 		return;
-	if (a->number == RAD_SERVICE_TYPE) {
+	if (plain && a->number == RAD_SERVICE_TYPE) {
 		/* Authorize Only and all others are services that we do not have (RFC 5176 3.1). */
 		if (span_u32(&value) != SERVICE_FRAMED)
 			blame(q, a, RAD_ERROR_UNSUPPORTED_SERVICE);
@@ -126,11 +125,11 @@ static void take(struct rad_dae_request *q, const struct rad_attr *a)
 	}
 	if (q->disconnect) {
 		/* Told for the record only. */
-		if (a->number != RAD_ACCT_TERMINATE_CAUSE && a->number != RAD_REPLY_MESSAGE &&
-		    a->number != RAD_CLASS)
+		if (!plain || (a->number != RAD_ACCT_TERMINATE_CAUSE &&
+			       a->number != RAD_REPLY_MESSAGE && a->number != RAD_CLASS))
 			blame(q, a, RAD_ERROR_UNSUPPORTED_ATTRIBUTE);
-	} else if (!take_change(q, a)) {
-		blame(q, a, RAD_ERROR_UNSUPPORTED_ATTRIBUTE);
+	} else {
+		take_change(q, terms, a);
 	}
 }
 
@@ -142,7 +141,7 @@ static bool names_a_session(const struct rad_dae_request *q)
 
 static bool changes_something(const struct rad_dae_request *q)
 {
-	return q->has_session_timeout || q->has_idle_timeout || q->has_interim || q->n_classes > 0;
+	return q->told.said != 0 || q->told.unknown_pairs > 0 || q->n_classes > 0;
 }
 
 /* Found in any case: an old request must not be answered at all, not even with a NAK. */
@@ -150,25 +149,26 @@ static void take_timestamp(struct rad_dae_request *q, const struct rad_attr *a)
 {
 	struct span value = a->value;
 
-	if (a->number != RAD_EVENT_TIMESTAMP || value.n != 4)
+	if (a->vendor != 0 || a->number != RAD_EVENT_TIMESTAMP || value.n != 4)
 		return;
 	q->timestamp = span_u32(&value);
 	q->has_timestamp = true;
 }
 
-bool rad_dae_decode(const struct rad_packet *p, struct rad_dae_request *out)
+bool rad_dae_decode(const struct rad_packet *p, const struct rad_terms *terms,
+		    struct rad_dae_request *out)
 {
-	struct span attrs = p->attrs;
+	struct rad_walk walk = rad_walk_of(p->attrs, &terms->map);
 	struct rad_attr a;
 
 	if (p->code != RAD_DISCONNECT_REQUEST && p->code != RAD_COA_REQUEST)
 		return false;
 	*out = (struct rad_dae_request){.disconnect = p->code == RAD_DISCONNECT_REQUEST,
-					.pairs = rad_avpairs_of(attrs)};
-	while (rad_attr_next(&attrs, &a)) {
+					.pairs = rad_avpairs_of(p->attrs)};
+	while (rad_walk_next(&walk, &a)) {
 		take_timestamp(out, &a);
-		if (rad_attr_is_well_formed(&a))
-			take(out, &a);
+		if (!walk.bad && rad_attr_is_well_formed(&a))
+			take(out, terms, &a);
 		else
 			blame(out, &a, RAD_ERROR_INVALID_REQUEST);
 	}

@@ -33,17 +33,15 @@ struct rad_dae_request {
 	bool has_port;
 	uint32_t port;
 	/* What shall change. */
-	bool has_session_timeout, has_idle_timeout, has_interim;
-	uint32_t session_timeout_s, idle_timeout_s, interim_s;
+	struct rad_told told;
 	uint8_t n_classes;
 	struct span classes[RAD_CLASSES_MAX]; /* within the packet */
-
-	struct rad_avpairs pairs; /* every Cisco-AVPair, understood here or not */
+	struct rad_avpairs pairs;	      /* every Cisco-AVPair, understood here or not */
 
 	bool has_timestamp;
 	uint32_t timestamp; /* seconds since 1970 */
 	enum rad_error_cause error;
-	const char *blamed; /* the attribute that the error is about, or NULL */
+	char blamed[RAD_NAME_TEXT]; /* the attribute that the error is about, or "" */
 };
 
 /* Is it signed with that secret? Message-Authenticator may be missing, not wrong (RFC 5176 2.3,
@@ -51,7 +49,8 @@ struct rad_dae_request {
 bool rad_dae_check(const struct rad_packet *p, struct span secret);
 /* False: neither a Disconnect-Request nor a CoA-Request. True: out->error says whether it can be
  * done at all; out->has_timestamp is right in any case. */
-bool rad_dae_decode(const struct rad_packet *p, struct rad_dae_request *out);
+bool rad_dae_decode(const struct rad_packet *p, const struct rad_terms *terms,
+		    struct rad_dae_request *out);
 /* Writes the answer: an ACK when `error` is RAD_ERROR_NONE, else a NAK that tells it. */
 void rad_dae_reply(struct wbuf *w, const struct rad_packet *request, enum rad_error_cause error,
 		   struct span secret);

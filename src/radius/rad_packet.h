@@ -41,6 +41,14 @@ struct rad_attr {
 	struct span value;
 };
 
+/* What became of an attribute that was read for its meaning. */
+enum rad_take {
+	RAD_TAKE_UNKNOWN, /* it is about other things: nothing was done */
+	RAD_TAKE_DONE,
+	RAD_TAKE_IGNORED,   /* its value makes no sense, or there are too many */
+	RAD_TAKE_MALFORMED, /* its value has not the form of such values */
+};
+
 /* Splits a datagram. False: shorter than its Length, Length outside 20..4096, or attributes that
  * do not fill the packet exactly. Bytes behind Length are padding (RFC 2865 section 3). */
 bool rad_packet_decode(struct span datagram, struct rad_packet *out);

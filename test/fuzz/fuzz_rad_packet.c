@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "radius/rad_accept.h"
+#include "radius/rad_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -20,10 +21,18 @@ static size_t walk_vendor(struct span in)
 
 static void check_grant(const struct rad_packet *p)
 {
+	struct rad_terms terms = {.throttle = 28000,
+				  .intercept = {.ip = ip_addr_v4(0x7F000001), .port = 9}};
+	struct rad_accept_key key = {.secret = span_str("secret")};
 	struct rad_grant g;
+	const char *fault = rad_map_parse("4919:1=rate_up 4919:2:text=ip avpair:x=rates "
+					  "241:text=intercept 242=dns1",
+					  &terms.map);
 
-	if (!rad_accept_decode(p, &g)) {
-		if (!g.malformed)
+	if (fault)
+		abort();
+	if (!rad_accept_decode(p, &terms, &key, &g)) {
+		if (!g.malformed[0])
 			abort();
 		return;
 	}

@@ -66,13 +66,15 @@ static void on_log(void *ctx, enum log_level level, const char *text)
 
 static void answered(struct world *w, const struct rad_answer *a)
 {
+	static const struct rad_terms terms;
+	struct rad_accept_key key = {.secret = a->secret};
 	struct rad_grant g;
 
 	if (a->cookie >= SLOTS || !w->waiting[a->cookie])
 		abort();
 	w->waiting[a->cookie] = NULL;
 	if (!a->timeout && a->packet.code == RAD_ACCESS_ACCEPT)
-		(void)rad_accept_decode(&a->packet, &g);
+		(void)rad_accept_decode(&a->packet, &terms, &key, &g);
 }
 
 static void ask(struct world *w, struct span *in)

@@ -487,6 +487,112 @@ static void a_malformed_attribute_is_named_and_refused(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+static uint32_t granted_ip;
+static void put_ip(struct wbuf *w)
+{
+	rad_put_u32(w, RAD_FRAMED_IP_ADDRESS, granted_ip);
+}
+
+static void an_address_of_ours_or_of_nobody_is_refused(void **state)
+{
+	(void)state;
+	static const uint32_t bad[] = {0x0A000001 /* where the call came to */,
+				       0x0A0000FD,
+				       0x0A0000FE,
+				       0x7F000001,
+				       0x00000005,
+				       0xE0000001,
+				       0xFFFFFF00};
+	struct core_kit *k = kit_new();
+	kit_pool(k, "10.1.0.0/24");
+	kit_conf_radius(k);
+	k->conf.peer_address = ip_addr_v4(0x0A0000FD);
+	k->conf.bind[k->conf.n_bind++] = ip_addr_v4(0x0A0000FE);
+	kit_start(k);
+	for (uint16_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		login(k, (uint16_t)(i + 1), "nemo", "x");
+		granted_ip = bad[i];
+		kit_answer(k, RAD_ACCESS_ACCEPT, put_ip);
+		assert_false(reply_of(k)->accept);
+		assert_non_null(strstr(k->last_log, "its address is"));
+	}
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void put_network(struct wbuf *w)
+{
+	rad_put_u32(w, RAD_FRAMED_IP_ADDRESS, 0x0A020309);
+	rad_put_u32(w, RAD_FRAMED_IP_NETMASK, 0xFFFFFFF8);
+}
+
+static void the_network_of_framed_ip_netmask_is_routed(void **state)
+{
+	(void)state;
+	struct core_kit *k = radius_kit();
+	struct sess_key key = login(k, 5, "nemo", "x");
+	struct session_view v;
+
+	kit_answer(k, RAD_ACCESS_ACCEPT, put_network);
+	kit_session_up(k, key);
+	assert_true(core_session_find(k->core, 1, 5, k->now, &v));
+	assert_int_equal(v.n_routes, 1);
+	assert_int_equal(route_slot(k, 0x0A02030E), v.slot);
+	assert_int_equal(route_slot(k, 0x0A020310), DP_SLOT_NONE);
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void put_port_limit(struct wbuf *w)
+{
+	rad_put_u32(w, RAD_PORT_LIMIT, 2);
+}
+
+static void port_limit_counts_the_sessions_of_a_user(void **state)
+{
+	(void)state;
+	struct core_kit *k = kit_new();
+	kit_pool(k, "10.1.0.0/24");
+	kit_conf_radius(k);
+	k->conf.allow_duplicate_users = true;
+	kit_start(k);
+	for (uint16_t sid = 1; sid <= 3; sid++) {
+		login(k, sid, sid == 2 ? "NEMO" : "nemo", "x");
+		kit_answer(k, RAD_ACCESS_ACCEPT, put_port_limit);
+		assert_int_equal(reply_of(k)->accept, sid < 3);
+	}
+	assert_non_null(strstr(k->last_log, "Port-Limit"));
+	kit_session_gone(k, kit_key(1, 1, 1), NULL);
+	login(k, 4, "nemo", "x");
+	kit_answer(k, RAD_ACCESS_ACCEPT, put_port_limit);
+	assert_true(reply_of(k)->accept);
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void put_extra(struct wbuf *w)
+{
+	rad_put(w, RAD_DELEGATED_IPV6_PREFIX, span_of("\0\x20\x20\x01\x0d\xb8", 6));
+	rad_put(w, RAD_TUNNEL_TYPE, span_of("\0\0\0\3", 4));
+	rad_put_text(w, RAD_TUNNEL_SERVER_ENDPOINT, "192.0.2.7");
+}
+
+static void what_is_beyond_ipv4_is_kept_and_given_back(void **state)
+{
+	(void)state;
+	struct core_kit *k = radius_kit();
+	struct sess_key key = login(k, 5, "nemo", "x");
+	struct session_extra e;
+
+	kit_answer(k, RAD_ACCESS_ACCEPT, put_extra);
+	assert_true(reply_of(k)->accept);
+	assert_int_equal(reply_of(k)->profile.v6.n_delegated, 1);
+	assert_true(core_session_extra(k->core, key, &e));
+	assert_int_equal(e.v6.delegated[0].len, 32);
+	assert_int_equal(e.n_tunnels, 1);
+	assert_string_equal(e.tunnels[0].server_endpoint, "192.0.2.7");
+	kit_session_gone(k, key, NULL);
+	assert_false(core_session_extra(k->core, key, &e));
+	assert_int_equal(kit_free(k), 0);
+}
+
 static void put_no_time(struct wbuf *w)
 {
 	rad_put_u32(w, RAD_SESSION_TIMEOUT, 0);
@@ -777,6 +883,10 @@ int main(void)
 		cmocka_unit_test(radius_reject_passes_the_message_on),
 		cmocka_unit_test(radius_challenge_is_refused_by_name),
 		cmocka_unit_test(a_malformed_attribute_is_named_and_refused),
+		cmocka_unit_test(an_address_of_ours_or_of_nobody_is_refused),
+		cmocka_unit_test(the_network_of_framed_ip_netmask_is_routed),
+		cmocka_unit_test(port_limit_counts_the_sessions_of_a_user),
+		cmocka_unit_test(what_is_beyond_ipv4_is_kept_and_given_back),
 		cmocka_unit_test(session_timeout_zero_follows_the_setting),
 		cmocka_unit_test(silence_refuses_and_leaks_nothing),
 		cmocka_unit_test(a_session_that_goes_takes_its_request_along),

@@ -258,10 +258,123 @@ static void put_change(struct wbuf *w)
 	rad_put_text(w, RAD_CLASS, "new");
 }
 
+static void put_route(struct wbuf *w)
+{
+	put_change(w);
+	rad_put_text(w, RAD_FRAMED_ROUTE, "10.0.0.0/8");
+}
+
 static void put_filter(struct wbuf *w)
 {
 	put_change(w);
 	rad_put_text(w, RAD_FILTER_ID, "gold.in");
+}
+
+static void put_pair(struct wbuf *w, const char *pair)
+{
+	rad_put_vsa(w, RAD_VENDOR_CISCO, RAD_CISCO_AVPAIR, span_str(pair));
+}
+
+static void put_policy(struct wbuf *w)
+{
+	put_user(w);
+	put_pair(w, "throttle=yes,intercept=192.0.2.9:5000");
+	put_pair(w, "garden=yes");
+}
+
+static void put_rate(struct wbuf *w)
+{
+	put_user(w);
+	rad_put_vsa(w, RAD_VENDOR_WISPR, RAD_WISPR_BANDWIDTH_MAX_DOWN, span_of("\0\1\0\0", 4));
+}
+
+static void put_end_of_policy(struct wbuf *w)
+{
+	put_user(w);
+	put_pair(w, "throttle=no,intercept=no,garden=no");
+}
+
+static void put_unknown_pair(struct wbuf *w)
+{
+	put_user(w);
+	put_pair(w, "x=y");
+}
+
+static const struct sess_policy *told(struct core_kit *k)
+{
+	const struct msg_session_change *m = kit_posted(k, MSG_SESSION_CHANGE);
+
+	assert_non_null(m);
+	assert_true(m->has_policy);
+	return &m->policy;
+}
+
+static void a_coa_changes_the_policy_as_a_whole(void **state)
+{
+	(void)state;
+	struct core_kit *k = dae_kit_start("");
+	struct session_view v;
+
+	up(k, 1, "nemo");
+	assert_int_equal(error_of(k, RAD_COA_REQUEST, put_policy), 0);
+	assert_int_equal(told(k)->rate_up, 28000); /* throttle_speed */
+	assert_int_equal(told(k)->rate_down, 28000);
+	assert_int_equal(told(k)->intercept.port, 5000);
+	assert_true(told(k)->garden);
+	assert_int_equal(error_of(k, RAD_COA_REQUEST, put_rate), 0);
+	assert_int_equal(told(k)->rate_up, 28000); /* what was not said stays */
+	assert_int_equal(told(k)->rate_down, 65536);
+	assert_true(told(k)->garden);
+	assert_true(core_session_find(k->core, 1, 1, k->now, &v));
+	assert_true(sess_policy_equal(&v.policy, told(k)));
+	assert_int_equal(error_of(k, RAD_COA_REQUEST, put_end_of_policy), 0);
+	assert_true(sess_policy_is_empty(told(k)));
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void a_coa_with_what_cannot_be_had_is_refused(void **state)
+{
+	(void)state;
+	struct core_kit *k = dae_kit_start("");
+
+	up(k, 1, "nemo");
+	assert_int_equal(error_of(k, RAD_COA_REQUEST, put_filter), RAD_ERROR_INVALID_REQUEST);
+	assert_non_null(strstr(k->last_log, "Filter-Id"));
+	assert_int_equal(error_of(k, RAD_COA_REQUEST, put_unknown_pair),
+			 RAD_ERROR_UNSUPPORTED_ATTRIBUTE);
+	assert_non_null(strstr(k->last_log, "Cisco-AVPair"));
+	assert_null(kit_posted(k, MSG_SESSION_CHANGE));
+	k->conf.n_plugins = 1; /* which may know the key */
+	assert_int_equal(error_of(k, RAD_COA_REQUEST, put_unknown_pair), 0);
+	k->conf.alloc = &k->mem.alloc;
+	struct conf_kept *acl =
+		conf_keep(&k->conf, NULL, CONF_KEPT_ACL, true, "ip access-list extended gold");
+	assert_int_equal(error_of(k, RAD_COA_REQUEST, put_filter), 0);
+	assert_string_equal(told(k)->filter_in, "gold");
+	conf_forget(&k->conf, acl);
+	assert_int_equal(kit_free(k), 0);
+}
+
+/* Once the policy has no room, once the Class. */
+static void a_coa_without_memory_changes_nothing(void **state)
+{
+	(void)state;
+	struct core_kit *k = dae_kit_start("");
+	struct session_view v;
+	unsigned failed = 0;
+
+	up(k, 1, "nemo");
+	for (unsigned nth = 1; nth < 3; nth++) {
+		k->mem.fail_after = k->mem.gets; /* the next one */
+		uint32_t error = error_of(k, RAD_COA_REQUEST, nth == 1 ? put_policy : put_change);
+		k->mem.fail_after = SIZE_MAX;
+		failed += error == RAD_ERROR_NO_RESOURCES;
+		assert_true(core_session_find(k->core, 1, 1, k->now, &v));
+		if (error)
+			assert_true(sess_policy_is_empty(&v.policy));
+	}
+	assert_true(failed > 0);
+	assert_int_equal(kit_free(k), 0);
 }
 
 static void a_coa_changes_all_or_nothing(void **state)
@@ -272,7 +385,7 @@ static void a_coa_changes_all_or_nothing(void **state)
 
 	up(k, 1, "nemo");
 	kit_advance(k, NSEC_S(40));
-	assert_int_equal(error_of(k, RAD_COA_REQUEST, put_filter), RAD_ERROR_UNSUPPORTED_ATTRIBUTE);
+	assert_int_equal(error_of(k, RAD_COA_REQUEST, put_route), RAD_ERROR_UNSUPPORTED_ATTRIBUTE);
 	assert_null(kit_posted(k, MSG_SESSION_CHANGE));
 	assert_int_equal(error_of(k, RAD_COA_REQUEST, put_change), 0);
 	const struct msg_session_change *m = kit_posted(k, MSG_SESSION_CHANGE);
@@ -299,6 +412,9 @@ int main(void)
 		cmocka_unit_test(a_repeated_request_is_answered_but_not_done_again),
 		cmocka_unit_test(clients_may_be_listed_with_secrets),
 		cmocka_unit_test(a_coa_changes_all_or_nothing),
+		cmocka_unit_test(a_coa_changes_the_policy_as_a_whole),
+		cmocka_unit_test(a_coa_with_what_cannot_be_had_is_refused),
+		cmocka_unit_test(a_coa_without_memory_changes_nothing),
 	};
 	return cmocka_run_group_tests(tests, test_rcu_start, test_rcu_stop);
 }

@@ -7,10 +7,12 @@
 #include <cmocka.h>
 
 #include "radius/rad_accept.h"
+#include "radius/rad_text.h"
 #include "test_random.h"
 
 static uint8_t bytes[RAD_PACKET_MAX];
 static struct wbuf w;
+static struct rad_terms terms;
 
 static void begin(void)
 {
@@ -21,10 +23,11 @@ static void begin(void)
 
 static bool end(struct rad_grant *g)
 {
+	static const struct rad_accept_key key;
 	struct rad_packet p;
 	rad_put_end(&w, 0);
 	assert_true(rad_packet_decode(wbuf_written(&w), &p));
-	return rad_accept_decode(&p, g);
+	return rad_accept_decode(&p, &terms, &key, g);
 }
 
 struct route_case {
@@ -153,7 +156,6 @@ static void texts_and_numbers(void **state)
 	rad_put_text(&w, RAD_FILTER_ID, "gold.in");
 	rad_put_text(&w, RAD_FILTER_ID, "gold.out");
 	rad_put_text(&w, RAD_FILTER_ID, "gold");
-	rad_put_text(&w, RAD_FILTER_ID, ".in");
 	rad_put_text(&w, RAD_FILTER_ID, long_name);
 	rad_put_u32(&w, RAD_FRAMED_MTU, 63);
 	rad_put_u32(&w, RAD_ACCT_INTERIM_INTERVAL, 300);
@@ -167,12 +169,13 @@ static void texts_and_numbers(void **state)
 	assert_true(end(&g));
 	assert_string_equal(g.profile.policy.filter_in, "gold");
 	assert_string_equal(g.profile.policy.filter_out, "gold");
-	assert_int_equal(g.filters_ignored, 3);
+	assert_string_equal(g.ignored_name, "Filter-Id");
 	assert_int_equal(g.profile.mtu, 0); /* below the RFC's 64 */
 	assert_int_equal(g.profile.interim_s, 300);
 	assert_int_equal(g.n_classes, RAD_CLASSES_MAX);
 	assert_int_equal(g.profile.n_routes, LNS_ROUTES_MAX);
-	assert_int_equal(g.routes_ignored, 20 - LNS_ROUTES_MAX);
+	/* Two filters, the MTU, two classes, four routes. */
+	assert_int_equal(g.ignored, 2 + 1 + 2 + 20 - LNS_ROUTES_MAX);
 	assert_int_equal(g.profile.reply_len, LNS_REPLY_MSG_MAX);
 }
 

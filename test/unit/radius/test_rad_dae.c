@@ -10,6 +10,7 @@
 #include "radius/rad_dae.h"
 
 static const char secret[] = "xyzzy5461";
+static struct rad_terms terms;
 
 static struct rad_dae_request decoded(const struct dae_packet *bytes)
 {
@@ -17,7 +18,7 @@ static struct rad_dae_request decoded(const struct dae_packet *bytes)
 	struct rad_dae_request q;
 
 	assert_true(rad_packet_decode(dae_span(bytes), &p));
-	assert_true(rad_dae_decode(&p, &q));
+	assert_true(rad_dae_decode(&p, &terms, &q));
 	return q;
 }
 
@@ -87,10 +88,11 @@ static void a_coa_tells_what_changes(void **state)
 
 	assert_false(q.disconnect);
 	assert_int_equal(q.error, RAD_ERROR_NONE);
-	assert_true(q.has_session_timeout && q.has_idle_timeout && q.has_interim);
-	assert_int_equal(q.session_timeout_s, 100);
-	assert_int_equal(q.idle_timeout_s, 0);
-	assert_int_equal(q.interim_s, 300);
+	assert_int_equal(q.told.said,
+			 RAD_SAID_SESSION_TIMEOUT | RAD_SAID_IDLE_TIMEOUT | RAD_SAID_INTERIM);
+	assert_int_equal(q.told.session_timeout_s, 100);
+	assert_int_equal(q.told.idle_timeout_s, 0);
+	assert_int_equal(q.told.interim_s, 300);
 	assert_int_equal(q.n_classes, 2);
 }
 
@@ -99,10 +101,42 @@ static void put_user(struct wbuf *w)
 	rad_put_text(w, RAD_USER_NAME, "nemo");
 }
 
-static void put_filter(struct wbuf *w)
+static void put_pair(struct wbuf *w, const char *pair)
+{
+	rad_put_vsa(w, RAD_VENDOR_CISCO, RAD_CISCO_AVPAIR, span_str(pair));
+}
+
+static void put_policy(struct wbuf *w)
 {
 	put_user(w);
 	rad_put_text(w, RAD_FILTER_ID, "gold.in");
+	put_pair(w, "throttle=64,intercept=192.0.2.9:5000");
+	put_pair(w, "garden=yes");
+	put_pair(w, "for-a-plugin=1");
+}
+
+static void put_route(struct wbuf *w)
+{
+	put_user(w);
+	rad_put_text(w, RAD_FRAMED_ROUTE, "10.0.0.0/8");
+}
+
+static void put_pair_of_login(struct wbuf *w)
+{
+	put_user(w);
+	put_pair(w, "throttle=64,ip:addr-pool=gold");
+}
+
+static void put_bad_rate(struct wbuf *w)
+{
+	put_user(w);
+	put_pair(w, "throttle=much");
+}
+
+static void put_bad_vendor(struct wbuf *w)
+{
+	put_user(w);
+	rad_put(w, RAD_VENDOR_SPECIFIC, span_of("\0\0\0\x09\x01\xff", 6));
 }
 
 static void put_authorise_only(struct wbuf *w)
@@ -120,12 +154,31 @@ static void put_long_port(struct wbuf *w)
 static void put_vendor(struct wbuf *w)
 {
 	put_user(w);
-	rad_put_vsa(w, RAD_VENDOR_CISCO, RAD_CISCO_AVPAIR, span_str("x=y"));
+	rad_put_vsa(w, RAD_VENDOR_MICROSOFT, RAD_MS_PRIMARY_DNS, span_of("\1\2\3\4", 4));
 }
 
 static void put_timeout(struct wbuf *w)
 {
 	rad_put_u32(w, RAD_SESSION_TIMEOUT, 100);
+}
+
+static void a_coa_tells_the_policy(void **state)
+{
+	(void)state;
+	struct dae_packet p = dae_request(RAD_COA_REQUEST, 9, secret, false, put_policy);
+	struct rad_dae_request q = decoded(&p);
+	struct sess_policy policy = {.burst_up = 7, .filter_in = "old", .filter_out = "old"};
+
+	assert_int_equal(q.error, RAD_ERROR_NONE);
+	assert_int_equal(q.told.unknown_pairs, 1);
+	rad_told_policy(&q.told, &policy);
+	assert_int_equal(policy.rate_up, 64000);
+	assert_int_equal(policy.rate_down, 64000);
+	assert_int_equal(policy.burst_up, 7);
+	assert_string_equal(policy.filter_in, "gold");
+	assert_string_equal(policy.filter_out, "old");
+	assert_int_equal(policy.intercept.port, 5000);
+	assert_true(policy.garden);
 }
 
 static void what_cannot_be_done_has_its_error_cause(void **state)
@@ -135,8 +188,15 @@ static void what_cannot_be_done_has_its_error_cause(void **state)
 	assert_int_equal(error_of(RAD_DISCONNECT_REQUEST, NULL), RAD_ERROR_MISSING_ATTRIBUTE);
 	assert_int_equal(error_of(RAD_COA_REQUEST, put_user), RAD_ERROR_MISSING_ATTRIBUTE);
 	assert_int_equal(error_of(RAD_COA_REQUEST, put_timeout), RAD_ERROR_MISSING_ATTRIBUTE);
-	assert_int_equal(error_of(RAD_COA_REQUEST, put_filter), RAD_ERROR_UNSUPPORTED_ATTRIBUTE);
+	assert_int_equal(error_of(RAD_COA_REQUEST, put_policy), RAD_ERROR_NONE);
+	assert_int_equal(error_of(RAD_DISCONNECT_REQUEST, put_policy),
+			 RAD_ERROR_UNSUPPORTED_ATTRIBUTE);
+	assert_int_equal(error_of(RAD_COA_REQUEST, put_route), RAD_ERROR_UNSUPPORTED_ATTRIBUTE);
 	assert_int_equal(error_of(RAD_COA_REQUEST, put_vendor), RAD_ERROR_UNSUPPORTED_ATTRIBUTE);
+	assert_int_equal(error_of(RAD_COA_REQUEST, put_pair_of_login),
+			 RAD_ERROR_UNSUPPORTED_ATTRIBUTE);
+	assert_int_equal(error_of(RAD_COA_REQUEST, put_bad_rate), RAD_ERROR_INVALID_VALUE);
+	assert_int_equal(error_of(RAD_COA_REQUEST, put_bad_vendor), RAD_ERROR_INVALID_REQUEST);
 	assert_int_equal(error_of(RAD_DISCONNECT_REQUEST, put_changes),
 			 RAD_ERROR_UNSUPPORTED_ATTRIBUTE);
 	assert_int_equal(error_of(RAD_COA_REQUEST, put_authorise_only),
@@ -153,7 +213,7 @@ static void other_codes_are_none(void **state)
 	struct rad_dae_request q;
 
 	assert_true(rad_packet_decode(dae_span(&bytes), &p));
-	assert_false(rad_dae_decode(&p, &q));
+	assert_false(rad_dae_decode(&p, &terms, &q));
 }
 
 static bool is_signed(const struct dae_packet *bytes, const char *with)
@@ -242,6 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything_that_names_a_session_is_read),
 		cmocka_unit_test(a_coa_tells_what_changes),
+		cmocka_unit_test(a_coa_tells_the_policy),
 		cmocka_unit_test(what_cannot_be_done_has_its_error_cause),
 		cmocka_unit_test(other_codes_are_none),
 		cmocka_unit_test(signatures_are_checked),
