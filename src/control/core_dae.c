@@ -224,13 +224,10 @@ static void classes_free(struct core *c, struct bstr **classes)
 		bstr_free(c->env.alloc, classes[i]);
 }
 
-/* False: out of memory, and nothing has changed. */
-static bool replace_classes(struct core *c, struct core_session *s, const struct rad_dae_request *q)
+/* False: out of memory, and nothing is held. */
+static bool classes_copy(struct core *c, const struct rad_dae_request *q,
+			 struct bstr *classes[static RAD_CLASSES_MAX])
 {
-	struct bstr *classes[RAD_CLASSES_MAX] = {0};
-
-	if (q->n_classes == 0)
-		return true;
 	for (unsigned i = 0; i < q->n_classes; i++) {
 		classes[i] = bstr_new(c->env.alloc, q->classes[i]);
 		if (!classes[i]) {
@@ -238,13 +235,19 @@ static bool replace_classes(struct core *c, struct core_session *s, const struct
 			return false;
 		}
 	}
-	classes_free(c, s->classes);
-	memcpy(s->classes, classes, sizeof(classes));
 	return true;
 }
 
+static void classes_replace(struct core *c, struct core_session *s, struct bstr **classes)
+{
+	if (!classes[0])
+		return;
+	classes_free(c, s->classes);
+	memcpy(s->classes, classes, sizeof(s->classes));
+}
+
 /* What the session's worker is to do: the policy as a whole. What plugins make of the request comes
- * first, what it says itself goes over it. False as above. */
+ * first, what it says itself goes over it. False: out of memory, and nothing has changed. */
 static bool change_policy(struct core *c, struct core_session *s, const struct rad_dae_request *q,
 			  struct msg_session_change *m, nsec now)
 {
@@ -293,10 +296,16 @@ static bool change(struct core *c, struct core_session *s, const struct rad_dae_
 		   nsec now)
 {
 	struct msg_session_change m = MSG_INIT(MSG_SESSION_CHANGE, struct msg_session_change);
+	struct bstr *classes[RAD_CLASSES_MAX] = {0};
 	const struct rad_told *t = &q->told;
 
-	if (!replace_classes(c, s, q) || !change_policy(c, s, q, &m, now))
+	if (!classes_copy(c, q, classes))
 		return false;
+	if (!change_policy(c, s, q, &m, now)) {
+		classes_free(c, classes);
+		return false;
+	}
+	classes_replace(c, s, classes);
 	if (s->dying)
 		return true; /* a plugin has ended it */
 	if (t->said & RAD_SAID_INTERIM) {
