@@ -30,6 +30,18 @@ void hmac_md5_of(uint8_t out[static MD5_LEN], struct span key, const struct span
 	mem_wipe(&ctx, sizeof(ctx));
 }
 
+void hmac_sha256_of(uint8_t out[static SHA256_LEN], struct span key, const struct span *parts,
+		    size_t n)
+{
+	struct hmac_sha256_ctx ctx;
+
+	hmac_sha256_set_key(&ctx, key.n, key.p);
+	for (size_t i = 0; i < n; i++)
+		hmac_sha256_update(&ctx, parts[i].n, parts[i].p);
+	hmac_sha256_digest(&ctx, SHA256_LEN, out);
+	mem_wipe(&ctx, sizeof(ctx));
+}
+
 bool mem_equal_ct(const void *a, const void *b, size_t n)
 {
 	return memeql_sec(a, b, n) != 0;

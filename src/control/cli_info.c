@@ -7,6 +7,7 @@
 
 #include "base/crypto.h"
 #include "control/cli_conn.h"
+#include "control/plugins.h"
 #include "control/lexer.h"
 
 /* ---- kept blocks ----------------------------------------------------------------------------- */
@@ -112,29 +113,58 @@ static int cmd_show_access_list(struct cli_def *cli, const char *command, char *
 	return CLI_OK;
 }
 
+struct plugins_copy {
+	struct cli_conn *conn;
+	unsigned cursor;
+	bool found;
+	struct plugins_view view;
+};
+
+static void copy_plugin(struct core *core, nsec now, void *arg)
+{
+	struct plugins_copy *c = arg;
+	const struct cli_env *env = c->conn->env;
+	(void)core;
+	(void)now;
+
+	c->found = env->plugins && plugins_next(env->plugins(env->ctx), &c->cursor, &c->view);
+}
+
+static bool print_plugin(struct cli_conn *conn, const struct plugins_view *v, bool json)
+{
+	const char *note = v->configured ? "" : " (loaded by hand)";
+	char text[PLUGINS_REASON + 32];
+
+	if (json)
+		return conn_json_item(conn, json_pack("{ss,sb,sb,ss}", "name", v->name, "loaded",
+						      v->loaded, "configured", v->configured,
+						      "reason", v->reason));
+	if (!v->loaded) {
+		snprintf(text, sizeof(text), " (not loaded%s%s)", v->reason[0] ? ": " : "",
+			 v->reason);
+		note = text;
+	}
+	cli_print(conn->cli, "  %s%s", v->name, note);
+	return true;
+}
+
 static int cmd_show_plugins(struct cli_def *cli, const char *command, char **argv, int argc)
 {
 	struct cli_conn *conn = cli_get_context(cli);
+	struct plugins_copy c = {.conn = conn};
 	(void)command;
 
 	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
 	bool json = conn_wants_json(argv, &argc);
-	struct conf *c = conn_conf(conn);
-	if (!c)
-		return CLI_ERROR;
 	if (json)
 		conn_json_begin(conn, "plugins");
 	else
-		cli_print(cli, "Plugins currently configured:");
-	for (unsigned i = 0; i < c->n_plugins; i++)
-		if (json)
-			conn_json_item(conn, json_string(c->plugins[i]));
-		else
-			cli_print(cli, "  %s", c->plugins[i]);
+		cli_print(cli, "Plugins currently loaded:");
+	while (conn_ask(conn, copy_plugin, &c) && c.found && print_plugin(conn, &c.view, json))
+		continue;
 	if (json)
 		conn_json_end(conn);
-	conf_free(c);
 	return CLI_OK;
 }
 
@@ -397,7 +427,8 @@ static const struct command_row commands[] = {
 	{MODE_EXEC, "show histogram idle", cmd_histogram_idle, false, "Sessions by idle time"},
 	{MODE_EXEC, "show histogram open", cmd_histogram_open, false, "Sessions by age"},
 	{MODE_EXEC, "show ipcache", cmd_show_ipcache, false, "Addresses of sessions"},
-	{MODE_EXEC, "show plugins", cmd_show_plugins, false, "Plugins that are configured"},
+	{MODE_EXEC, "show plugins", cmd_show_plugins, false,
+	 "Plugins: configured, loaded, and why not"},
 	{MODE_EXEC, "show radius", cmd_show_radius, false, "RADIUS servers and requests"},
 	{MODE_EXEC, "show remotelns-conf", cmd_show_remotelns, true, "Remote LNSs"},
 	{MODE_EXEC, "show cluster", cmd_absent, false, "Nodes of the cluster"},

@@ -148,7 +148,6 @@ static void run_load_plugin(struct parser *p, const struct lex_line *line, const
 	} else {
 		memcpy(c->plugins[c->n_plugins++], args[0], n + 1);
 		p->seen.kind = CONF_LINE_PLUGIN;
-		WARNING(p, "plugin %s: plugins have no effect yet", args[0]);
 	}
 }
 
@@ -662,6 +661,7 @@ static const struct command commands[] = {
 	{BLOCK_NONE, {"setforward"}, 4, 4, run_setforward, "setforward MASK IP PORT SECRET"},
 	{BLOCK_NONE, {"load", "plugin"}, 1, 1, run_load_plugin, "load plugin NAME"},
 	{BLOCK_NONE, {"remove", "plugin"}, 1, 1, run_remove_plugin, "remove plugin NAME"},
+	{BLOCK_NONE, {"no", "load", "plugin"}, 1, 1, run_remove_plugin, "no load plugin NAME"},
 	{BLOCK_NONE, {"router", "bgp"}, 1, 1, run_router_bgp, "router bgp AS"},
 	{BLOCK_NONE,
 	 {"ip", "access-list"},

@@ -117,6 +117,8 @@ struct tunnel_view {
 bool core_session_next(struct core *c, uint64_t *cursor, nsec now, struct session_view *out);
 bool core_session_find(struct core *c, uint16_t tid, uint16_t sid, nsec now,
 		       struct session_view *out);
+/* That very one, or false. */
+bool core_session_of_key(struct core *c, struct sess_key key, nsec now, struct session_view *out);
 /* All sessions of a user name (case-insensitive, as the duplicate rule); same cursor rules. */
 bool core_session_by_user(struct core *c, struct span user, uint64_t *cursor, nsec now,
 			  struct session_view *out);

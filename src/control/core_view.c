@@ -192,6 +192,15 @@ bool core_session_find(struct core *c, uint16_t tid, uint16_t sid, nsec now,
 	return true;
 }
 
+bool core_session_of_key(struct core *c, struct sess_key key, nsec now, struct session_view *out)
+{
+	struct core_session *s = core_session_get(c, key);
+	if (!s)
+		return false;
+	session_view(c, s, now, out);
+	return true;
+}
+
 bool core_session_by_ip(struct core *c, const struct ip_addr *ip, nsec now,
 			struct session_view *out)
 {

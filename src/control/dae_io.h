@@ -8,8 +8,7 @@
 
 #include <stdint.h>
 
-#include "base/addr.h"
-#include "base/wbuf.h"
+#include "control/udp_answer.h"
 
 struct dae_io {
 	int fd[2]; /* IPv4, IPv6; -1: not open */
@@ -19,10 +18,7 @@ struct dae_io {
 bool dae_io_open(struct dae_io *io, int epoll_fd, uint64_t tag, uint16_t port);
 void dae_io_close(struct dae_io *io);
 
-/* A request came: `got` writes the answer and returns true, or false for none. */
-typedef bool dae_io_got(void *ctx, const struct sock_addr *from, struct span datagram,
-			struct wbuf *answer);
 /* Reads and answers a batch; epoll reports the socket again while there is more. */
-void dae_io_read(struct dae_io *io, dae_io_got *got, void *ctx);
+void dae_io_read(struct dae_io *io, udp_answer_got *got, void *ctx);
 
 #endif

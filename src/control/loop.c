@@ -27,6 +27,8 @@
 #include "control/journal_io.h"
 #include "control/log_sink.h"
 #include "control/netlink.h"
+#include "control/nsctl_io.h"
+#include "control/plugins.h"
 #include "control/radius_io.h"
 #include "dataplane/dp.h"
 
@@ -47,6 +49,7 @@ enum event {
 	EVENT_REQUEST,
 	EVENT_RADIUS,
 	EVENT_DAE,
+	EVENT_NSCTL,
 	EVENT_BGP,
 	EVENT_JOURNAL,
 };
@@ -83,6 +86,9 @@ struct loop {
 	struct ippool *pool;
 	struct local_users *users;
 	struct core *core;
+	struct plugins *plugins;
+	struct nsctl *nsctl;
+	int nsctl_fd;
 	struct rates rates;
 	nsec rates_next;
 	uint64_t conf_version;
@@ -283,6 +289,7 @@ static void apply_bundle(struct loop *l, struct conf_bundle *b, nsec now)
 	l->conf = fresh;
 	l->users = users;
 	*b = (struct conf_bundle){0};
+	plugins_conf(l->plugins, l->conf);
 	apply_workers(l);
 }
 
@@ -386,6 +393,13 @@ static void journal_bytes(void *ctx, uint64_t file, uint32_t at, struct span byt
 	core_journal_read(l->core, file, at, bytes, clock_now());
 }
 
+static bool nsctl_datagram(void *ctx, const struct sock_addr *from, struct span data,
+			   struct wbuf *answer)
+{
+	struct loop *l = ctx;
+	return nsctl_rx(l->nsctl, from, data, answer, clock_now());
+}
+
 static void take_event(struct loop *l, uint64_t what, nsec now)
 {
 	switch ((enum event)(what >> EVENT_SHIFT)) {
@@ -408,6 +422,9 @@ static void take_event(struct loop *l, uint64_t what, nsec now)
 		break;
 	case EVENT_JOURNAL:
 		journal_io_take(l->journal_io, journal_bytes, l);
+		break;
+	case EVENT_NSCTL:
+		nsctl_io_read(l->nsctl_fd, nsctl_datagram, l);
 		break;
 	case EVENT_DAE:
 		dae_io_read(&l->dae, dae_datagram, l);
@@ -447,6 +464,7 @@ static nsec turn(struct loop *l, nsec now)
 	if (nsec_reached(l->rates_next, now)) {
 		rates_sample(&l->rates, l->all_counters, dp_n_workers(l->dp) + 1, now);
 		l->rates_next = nsec_add(now, NSEC_S(RATES_EVERY_S));
+		plugins_timer(l->plugins, env_wall_clock(l));
 		struct ip_prefix gone;
 		while (ippool_retire(l->pool, &gone))
 			if (!ippool_has_range(l->pool, &gone))
@@ -557,6 +575,11 @@ static struct bgp_speaker *cli_bgp(void *ctx)
 	return bgp_io_speaker(((struct loop *)ctx)->bgp);
 }
 
+static const struct plugins *cli_plugins(void *ctx)
+{
+	return ((struct loop *)ctx)->plugins;
+}
+
 static void cli_log(void *ctx, enum log_level level, const char *text)
 {
 	(void)ctx;
@@ -579,6 +602,7 @@ static void start_cli(struct loop *l)
 		.about = cli_about,
 		.workers = cli_workers,
 		.bgp = cli_bgp,
+		.plugins = cli_plugins,
 		.apply = cli_apply,
 		.traces_changed = cli_traces_changed,
 		.tap = l->tap,
@@ -679,6 +703,38 @@ static void start_journal(struct loop *l)
 	journal_io_load(l->journal_io, l->journal);
 }
 
+static struct core *plugins_core(void *ctx)
+{
+	return ((struct loop *)ctx)->core;
+}
+
+static void plugins_packets(void *ctx, const struct dp_hooks *hooks)
+{
+	dp_set_hooks(((struct loop *)ctx)->dp, hooks);
+}
+
+static nsec plugins_clock(void *ctx)
+{
+	(void)ctx;
+	return clock_now();
+}
+
+/* They are loaded when there is a core to ask. */
+static bool start_plugins(struct loop *l)
+{
+	const struct plugins_env env = {
+		.dir = l->conf->plugin_dir,
+		.ctx = l,
+		.core = plugins_core,
+		.conf = cli_conf,
+		.packet_hooks = plugins_packets,
+		.now = plugins_clock,
+		.log = log_sink_write,
+	};
+	l->plugins = plugins_new(&env);
+	return l->plugins != NULL;
+}
+
 static bool start_core(struct loop *l)
 {
 	const struct core_env env = {
@@ -697,6 +753,7 @@ static bool start_core(struct loop *l)
 		.wall_clock_s = env_wall_clock,
 		.crypt_check = password_crypt_check,
 		.journal = l->journal,
+		.hooks = plugins_hooks(l->plugins),
 	};
 	l->users = load_local_users(l->conf);
 	l->core = core_new(&env, l->conf, l->pool, l->users, clock_now());
@@ -728,6 +785,34 @@ static bool start_bgp(struct loop *l)
 	return true;
 }
 
+static int64_t nsctl_wall_clock(void *ctx)
+{
+	return env_wall_clock(ctx);
+}
+
+static void start_nsctl(struct loop *l)
+{
+	const struct nsctl_env env = {
+		.ctx = l,
+		.conf = cli_conf,
+		.plugins = l->plugins,
+		.counters = &l->counters,
+		.random = env_random,
+		.wall_clock_s = nsctl_wall_clock,
+		.log = log_sink_write,
+	};
+	const struct sock_addr at = {.ip = l->conf->nsctl_bind_address,
+				     .port = (uint16_t)l->conf->nsctl_port};
+
+	l->nsctl = nsctl_new(&env);
+	if (at.port == 0 || !l->nsctl)
+		return;
+	l->nsctl_fd = nsctl_io_open(&at);
+	if (!watch(l, l->nsctl_fd, EVENT_NSCTL))
+		log_sink_printf(LOG_ERROR, "no commands of nsctl: port %u: %s", l->conf->nsctl_port,
+				strerror(errno));
+}
+
 static bool start(struct loop *l)
 {
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -751,13 +836,15 @@ static bool start(struct loop *l)
 	if (!l->radius || !l->requests || !watch(l, request_fd(l->requests), EVENT_REQUEST))
 		return false;
 	start_journal(l);
-	if (!start_core(l))
+	if (!start_plugins(l) || !start_core(l))
 		return false;
+	plugins_conf(l->plugins, l->conf);
 	if (!dae_io_open(&l->dae, l->epoll, (uint64_t)EVENT_DAE << EVENT_SHIFT,
 			 (uint16_t)l->conf->radius_dae_port))
 		log_sink_printf(LOG_ERROR, "no Disconnect and CoA requests: port %u: %s",
 				l->conf->radius_dae_port, strerror(errno));
 	start_tap(l);
+	start_nsctl(l);
 	start_cli(l);
 	return true;
 }
@@ -771,14 +858,19 @@ static void stop(struct loop *l)
 	tap_io_free(l->tap);
 	if (l->bgp)
 		bgp_io_leave(l->bgp, l->phase == PHASE_LEAVE);
+	plugins_leave(l->plugins);
 	core_free(l->core);
 	if (l->journal)
 		journal_close(l->journal);
 	journal_free(l->journal);
 	journal_io_close(l->journal_io);
+	plugins_free(l->plugins);
 	bgp_io_free(l->bgp);
 	radius_io_free(l->radius);
 	dae_io_close(&l->dae);
+	nsctl_free(l->nsctl);
+	if (l->nsctl_fd >= 0)
+		close(l->nsctl_fd);
 	request_queue_free(l->requests);
 	ippool_free(l->pool);
 	local_users_free(l->users);
@@ -832,6 +924,7 @@ int loop_run(const struct loop_options *options, struct conf *conf)
 	l->epoll = -1;
 	l->signals = take_over_signals();
 	l->dae = (struct dae_io){.fd = {-1, -1}};
+	l->nsctl_fd = -1;
 	rcu_thread_start();
 
 	bool started = start(l);

@@ -410,6 +410,12 @@ void dp_post(struct dp *dp, unsigned w, const struct msg *m)
 	mail_flush(mail, mail_control(mail));
 }
 
+void dp_set_hooks(struct dp *dp, const struct dp_hooks *hooks)
+{
+	rcu_set(&dp->common.hooks, hooks);
+	rcu_wait();
+}
+
 int dp_control_fd(const struct dp *dp)
 {
 	return mail_fd(dp->common.mail, mail_control(dp->common.mail));

@@ -10,6 +10,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "base/msg.h"
+#include "dataplane/dp_hook.h"
 #include "dataplane/dp_route.h"
 #include "dataplane/dp_table.h"
 #include "dataplane/dp_tap.h"
@@ -64,6 +65,10 @@ nsec dp_turn(struct dp *dp, nsec now);
 /* Publishes a copy; the old one goes when every worker has taken the new one, with its access
  * lists, which are ours from here on. False = memory. */
 bool dp_set_conf(struct dp *dp, const struct shard_conf *conf);
+
+/* From now on packets go through these (NULL: none). Returns when no worker uses the ones before any
+ * more, which takes one of its turns. The struct stays in place until the next call. */
+void dp_set_hooks(struct dp *dp, const struct dp_hooks *hooks);
 
 /* Copies of watched sessions' packets that worker w forwarded; for one consumer thread. */
 struct dp_tap *dp_tap_of(struct dp *dp, unsigned w);

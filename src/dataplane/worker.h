@@ -10,6 +10,7 @@
 
 #include "dataplane/dp.h"
 #include "dataplane/dp_down.h"
+#include "dataplane/dp_hook.h"
 #include "dataplane/dp_merge.h"
 #include "dataplane/dp_service.h"
 #include "dataplane/dp_spread.h"
@@ -39,6 +40,7 @@ struct worker_common {
 	struct mail *mail;
 	struct lanes *lanes;
 	_Atomic(struct worker_conf *) conf;
+	_Atomic(const struct dp_hooks *) hooks; /* NULL: no plugin sees packets */
 	_Atomic bool stopping;
 	struct worker *workers;
 	void (*log)(void *ctx, enum log_level level, uint16_t tid, uint16_t sid, const char *text);
@@ -71,6 +73,7 @@ struct worker {
 	nsec count_next;  /* worker 0 counts the device's drops for all */
 	uint64_t tun_dropped;
 	const struct worker_conf *conf; /* in use by the shards */
+	const struct dp_hooks *hooks;	/* of this turn */
 	struct dp_world world;
 	struct dp_down down;
 	struct dp_up_result up[DP_BATCH];
@@ -124,5 +127,8 @@ void worker_forward(struct worker *w, const struct dp_up_result *r);
 void worker_forward_flush(struct worker *w);
 bool worker_receive_lanes(struct worker *w);
 void worker_balance(struct worker *w);
+/* worker_hook.c: with w->hooks there; n packets in w->up, and what d will send. */
+void worker_hook_rx(struct worker *w, unsigned n);
+void worker_hook_tx(struct worker *w, struct dp_down *d);
 
 #endif

@@ -1,0 +1,17 @@
+/*
+ * dp_hook.h - what sees every inner packet when a plugin asked for it (control/plugins.h). Called
+ * by all workers at the same time. Without one a batch costs a comparison with NULL.
+ */
+#ifndef LNS_DP_HOOK_H
+#define LNS_DP_HOOK_H
+
+#include "base/facts.h"
+#include "base/span.h"
+
+/* False: drop it. Either may be NULL. */
+struct dp_hooks {
+	bool (*rx)(struct sess_key key, struct span packet); /* from a subscriber */
+	bool (*tx)(struct sess_key key, struct span packet); /* to a subscriber */
+};
+
+#endif
