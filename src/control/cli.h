@@ -27,7 +27,7 @@ struct cli_about {
 
 /* All functions are called on the control thread, inside a request; what they return is used
  * there only. The struct and the counters outlive the server. */
-struct plugins;
+struct plugins_view;
 
 struct cli_env {
 	struct request_queue *requests;
@@ -44,7 +44,8 @@ struct cli_env {
 	/* Fills up to LNS_WORKERS_MAX of them; returns how many there are. */
 	unsigned (*workers)(void *ctx, struct worker_view *out);
 	struct bgp_speaker *(*bgp)(void *ctx); /* NULL: the commands about BGP do not exist */
-	const struct plugins *(*plugins)(void *ctx); /* NULL: none can be loaded */
+	/* plugins_next() of those that there are; NULL: there are none. */
+	bool (*plugin)(void *ctx, unsigned *cursor, struct plugins_view *out);
 	/* Makes it the configuration in use; all of it is the callee's from here on. */
 	void (*apply)(void *ctx, struct conf_bundle *b, nsec now);
 	/* What core_trace_start() and core_trace_end() changed is told to the workers. */

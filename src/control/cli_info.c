@@ -127,7 +127,7 @@ static void copy_plugin(struct core *core, nsec now, void *arg)
 	(void)core;
 	(void)now;
 
-	c->found = env->plugins && plugins_next(env->plugins(env->ctx), &c->cursor, &c->view);
+	c->found = env->plugin && env->plugin(env->ctx, &c->cursor, &c->view);
 }
 
 static bool print_plugin(struct cli_conn *conn, const struct plugins_view *v, bool json)

@@ -575,9 +575,9 @@ static struct bgp_speaker *cli_bgp(void *ctx)
 	return bgp_io_speaker(((struct loop *)ctx)->bgp);
 }
 
-static const struct plugins *cli_plugins(void *ctx)
+static bool cli_plugin(void *ctx, unsigned *cursor, struct plugins_view *out)
 {
-	return ((struct loop *)ctx)->plugins;
+	return plugins_next(((struct loop *)ctx)->plugins, cursor, out);
 }
 
 static void cli_log(void *ctx, enum log_level level, const char *text)
@@ -602,7 +602,7 @@ static void start_cli(struct loop *l)
 		.about = cli_about,
 		.workers = cli_workers,
 		.bgp = cli_bgp,
-		.plugins = cli_plugins,
+		.plugin = cli_plugin,
 		.apply = cli_apply,
 		.traces_changed = cli_traces_changed,
 		.tap = l->tap,

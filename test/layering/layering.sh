@@ -97,7 +97,7 @@ calls() {
 			"time gettimeofday localtime gmtime ctime strtok alloca setjmp longjmp system popen " \
 			"inet_addr inet_ntoa inet_aton tmpnam mktemp usleep", call, " ")
 		# The wall clock, for the eyes of people.
-		named["control/cli.c:time"] = named["control/cli_status.c:time"] = 1
+		named["control/cli.c:time"] = named["control/cli_status.c:time"] = named["nsctl.c:time"] = 1
 	}
 	{
 		split($0, part, ":"); where = part[1] ":" part[2]; code = substr($0, length(where) + 2)
