@@ -220,7 +220,7 @@ class World:
             self.daemon = self.spawn("lns", self.cpu, "out", self.lab.ours, "-c", f"{etc}/startup-config")
         if not wait_for(10, lambda: self.udp_open("lns", 1701) or self.daemon.poll() is not None) or \
                 self.daemon.poll() is not None:
-            raise Failure(f"{self.name}: the daemon does not start, see {self.path('out')} and {self.path('log')}")
+            raise Failure(f"{self.name}: the daemon does not start (status {self.daemon.poll()}), see {self.path('out')} and {self.path('log')}")
         time.sleep(2)  # the original takes its time to become master of its cluster
         self.empty_kb = self.rss_kb()
 

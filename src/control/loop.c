@@ -239,7 +239,8 @@ static void apply_workers(struct loop *l)
 {
 	struct shard_conf shard;
 	conf_to_shard(l->conf, dp_n_workers(l->dp), &shard);
-	core_trace_names(l->core, &shard.trace);
+	if (l->core) /* not yet when the data plane starts: nobody is traced then */
+		core_trace_names(l->core, &shard.trace);
 	shard.version = ++l->conf_version;
 	shard.l2tp.refuse_new |= l->phase != PHASE_RUN;
 	struct dp_acls *acls =
