@@ -83,9 +83,9 @@ static bool run(struct cli_conn *conn, enum action action, const char *name, str
 		return false;
 	*found = a.found;
 	if (!a.on && action > ACTION_DETAIL)
-		cli_error(conn->cli, "BGP is not running");
+		conn_fault(conn, "BGP is not running");
 	else if (a.on && name && a.found == 0)
-		cli_error(conn->cli, "There is no neighbour \"%s\"", name);
+		conn_fault(conn, "There is no neighbour \"%s\"", name);
 	return a.found > 0;
 }
 
@@ -107,7 +107,7 @@ static void show_json(struct cli_conn *conn, enum action action, const char *nam
 	if (!conn_ask(conn, each_peer_json, &a))
 		return;
 	if (a.on && name && a.found == 0)
-		cli_error(conn->cli, "There is no neighbour \"%s\"", name);
+		conn_fault(conn, "There is no neighbour \"%s\"", name);
 	else
 		conn_json(conn, json_incref(a.json));
 	json_decref(a.json);

@@ -248,10 +248,12 @@ static void converse(struct cli_conn *conn)
 	/* By the UNIX socket comes root, who needs no password and no telnet. */
 	if (ip_addr_is_set(&conn->ip) && has_enable_password(conn->server))
 		cli_set_enable_callback(cli, check_enable);
-	if (!ip_addr_is_set(&conn->ip))
-		cli_telnet_protocol(cli, 0);
 	cli_unregister_command(cli, "configure");
 	cli_cmd_register(conn);
+	if (!ip_addr_is_set(&conn->ip)) {
+		cli_telnet_protocol(cli, 0);
+		cli_batch_register(conn);
+	}
 	cli_loop(cli, conn->fd); /* closes it */
 	cli_done(cli);
 }

@@ -26,11 +26,11 @@ static bool find_session(struct cli_conn *conn, const char *word, struct session
 	struct session_query q = {0};
 
 	if (!conn_session_id(word, &q)) {
-		cli_error(conn->cli, "Invalid session id \"%s\"", word);
+		conn_fault(conn, "Invalid session id \"%s\"", word);
 		return false;
 	}
 	if (conn_each_session(conn, &q, keep_view, v) == 0) {
-		cli_error(conn->cli, "Session %s is not active", word);
+		conn_fault(conn, "Session %s is not active", word);
 		return false;
 	}
 	return true;
@@ -84,7 +84,7 @@ static void start(struct cli_conn *conn, const char *dir, char **argv, int argc)
 	struct session_view v;
 
 	if (!path_of(dir, argv[2], path)) {
-		cli_error(conn->cli, "FILE is a name in %s: letters, digits, . _ -", dir);
+		conn_fault(conn, "FILE is a name in %s: letters, digits, . _ -", dir);
 		return;
 	}
 	if (!parse_bounds(conn, argv + 3, argc - 3, &conf) || !find_session(conn, argv[0], &v))
@@ -96,7 +96,7 @@ static void start(struct cli_conn *conn, const char *dir, char **argv, int argc)
 			  v.key.tid, v.key.sid, path,
 			  (unsigned long long)(conf.max_bytes / 1000000), conf.max_s);
 	else
-		cli_error(conn->cli, "Cannot capture to %s: %s", path, reason);
+		conn_fault(conn, "Cannot capture to %s: %s", path, reason);
 }
 
 static const struct help_row session_help[] = {{"<1-65535>", "Session"},
@@ -113,11 +113,11 @@ static int cmd_capture(struct cli_def *cli, const char *command, char **argv, in
 	if (conn_help(conn, argv, argc, session_help, false))
 		return CLI_OK;
 	if (!conn->env->tap) {
-		cli_error(cli, "There are no captures");
+		conn_fault(conn, "There are no captures");
 		return CLI_ERROR;
 	}
 	if (argc < 3 || !lex_is_prefix(argv[1], "to")) {
-		cli_error(cli, "Usage: capture session ID to FILE [size MB] [seconds S]");
+		conn_fault(conn, "Usage: capture session ID to FILE [size MB] [seconds S]");
 		return CLI_ERROR_ARG;
 	}
 	struct conf *conf = conn_conf(conn);
@@ -142,7 +142,7 @@ static int cmd_no_capture(struct cli_def *cli, const char *command, char **argv,
 	if (conn->env->tap && tap_io_stop(conn->env->tap, v.key))
 		cli_print(cli, "Stopped");
 	else
-		cli_error(cli, "Session %s is not captured", argv[0]);
+		conn_fault(conn, "Session %s is not captured", argv[0]);
 	return CLI_OK;
 }
 

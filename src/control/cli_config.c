@@ -92,14 +92,14 @@ static bool edit(struct cli_conn *conn, const char *text)
 	struct edit e = {.env = conn->env, .text = text, .said = open_memstream(&bytes, &n)};
 
 	if (!e.said) {
-		cli_error(conn->cli, "Out of memory");
+		conn_fault(conn, "Out of memory");
 		return false;
 	}
 	bool asked = conn_ask(conn, run_edit, &e);
 	fclose(e.said);
 	conn_print_memory(conn, bytes, n);
 	if (e.no_memory)
-		cli_error(conn->cli, "Out of memory, nothing changed");
+		conn_fault(conn, "Out of memory, nothing changed");
 	return asked && !e.no_memory && e.errors == 0;
 }
 
@@ -159,14 +159,14 @@ static bool run_line(struct cli_conn *conn, const char *command, char **argv, in
 	bool ok = false;
 
 	if (!text) {
-		cli_error(conn->cli, "Out of memory");
+		conn_fault(conn, "Out of memory");
 		return false;
 	}
 	const char *block = conn->cli->mode > MODE_CONFIG ? conn->block : "";
 	if (line_of(text, block, command, argv, argc))
 		ok = edit(conn, text);
 	else
-		cli_error(conn->cli, "The line is too long");
+		conn_fault(conn, "The line is too long");
 	mem_wipe(text, EDIT_TEXT);
 	free(text);
 	if (ok)
@@ -263,7 +263,7 @@ static int cmd_set(struct cli_def *cli, const char *command, char **argv, int ar
 	if (set_help(conn, argv, argc))
 		return CLI_OK;
 	if (argc != 2) {
-		cli_error(cli, "Usage: set VARIABLE VALUE (quote a value of several words)");
+		conn_fault(conn, "Usage: set VARIABLE VALUE (quote a value of several words)");
 		return CLI_ERROR_ARG;
 	}
 	if (!run_line(conn, command, argv, argc))

@@ -139,6 +139,7 @@ void conn_fault(struct cli_conn *conn, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	conn->faults++;
 	if (!conn->json_open) {
 		cli_error(conn->cli, "%s", text);
 		return;
@@ -284,6 +285,13 @@ static struct cli_command *find_row(struct cli_def *cli, const char *words, size
 	return NULL;
 }
 
+bool conn_is_privileged(const struct cli_conn *conn)
+{
+	return !ip_addr_is_set(&conn->ip) || conn->cli->privilege == PRIVILEGE_PRIVILEGED;
+}
+
+/* libcli begins every conversation unprivileged, so that for root at the UNIX socket no command
+ * needs privilege. */
 void cli_rows_register(struct cli_conn *conn, const struct command_row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -292,7 +300,9 @@ void cli_rows_register(struct cli_conn *conn, const struct command_row *rows, si
 		size_t parent_len = last ? (size_t)(last - r->words) : 0;
 		cli_register_command(conn->cli, find_row(conn->cli, r->words, parent_len, r->mode),
 				     last ? last + 1 : r->words, r->run,
-				     r->privileged ? PRIVILEGE_PRIVILEGED : PRIVILEGE_UNPRIVILEGED,
+				     r->privileged && ip_addr_is_set(&conn->ip)
+					     ? PRIVILEGE_PRIVILEGED
+					     : PRIVILEGE_UNPRIVILEGED,
 				     r->mode, r->help);
 	}
 }

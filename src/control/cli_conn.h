@@ -38,6 +38,7 @@ struct cli_conn {
 	char peer[SOCK_ADDR_TEXT];
 	struct timespec server_started;
 	bool json_open, json_first;  /* a list is being printed; nothing of it is yet */
+	unsigned faults;	     /* that conn_fault() told */
 	json_t *json_errors;	     /* of that list */
 	unsigned watch;		     /* levels of the log to show, a bit each */
 	uint64_t watched;	     /* where in the log */
@@ -73,6 +74,8 @@ bool conn_help(struct cli_conn *conn, char **argv, int argc, const struct help_r
 	       bool may_end);
 /* Prints and wipes what an open_memstream() holds. */
 void conn_print_memory(struct cli_conn *conn, char *bytes, size_t n);
+/* Root at the UNIX socket, or `enable` was given. */
+bool conn_is_privileged(const struct cli_conn *conn);
 /* A copy of the configuration in use, to keep; NULL, and said, when it cannot be had. */
 struct conf *conn_conf(struct cli_conn *conn);
 /* Says what is wrong: at once, or within the JSON that is being printed, as one of its "errors". */
@@ -125,6 +128,7 @@ void cli_bgp_register(struct cli_conn *conn);
 void cli_info_register(struct cli_conn *conn);
 void cli_watch_register(struct cli_conn *conn);
 void cli_ping_register(struct cli_conn *conn);
+void cli_batch_register(struct cli_conn *conn);
 void cli_workers_register(struct cli_conn *conn);
 void cli_trace_register(struct cli_conn *conn);
 void cli_capture_register(struct cli_conn *conn);

@@ -32,7 +32,7 @@ struct conf *conn_conf(struct cli_conn *conn)
 	struct copy_ask a = {.env = conn->env};
 
 	if (conn_ask(conn, copy_conf, &a) && !a.copy)
-		cli_error(conn->cli, "Out of memory");
+		conn_fault(conn, "Out of memory");
 	return a.copy;
 }
 
@@ -77,7 +77,7 @@ static int cmd_reload(struct cli_def *cli, const char *command, char **argv, int
 		return CLI_OK;
 	conn_audit(conn, command, argv, argc);
 	if (!conf_bundle_load(&a.bundle, conn->env->alloc, conn->env->conf_path, &report)) {
-		cli_error(cli, "Reload refused, nothing changed");
+		conn_fault(conn, "Reload refused, nothing changed");
 		conn_log(conn->env, LOG_ERROR, "reload refused, nothing changed");
 		return CLI_ERROR;
 	}
@@ -127,7 +127,7 @@ static int cmd_write_memory(struct cli_def *cli, const char *command, char **arg
 	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
 	if (cli_rollback_left(conn->server)) {
-		cli_error(cli, "Not confirmed yet: `configure confirm` first");
+		conn_fault(conn, "Not confirmed yet: `configure confirm` first");
 		return CLI_ERROR;
 	}
 	struct conf *conf = conn_conf(conn);
@@ -136,11 +136,11 @@ static int cmd_write_memory(struct cli_def *cli, const char *command, char **arg
 	conn_audit(conn, command, argv, argc);
 	char *text = conf_file_text(conn->env->conf_path, conf, &n);
 	if (!text)
-		cli_error(cli, "Out of memory");
+		conn_fault(conn, "Out of memory");
 	else if (conf_file_write(conn->env->conf_path, span_of(text, n), reason))
 		cli_print(cli, "Written to %s", conn->env->conf_path);
 	else
-		cli_error(cli, "Cannot write %s: %s", conn->env->conf_path, reason);
+		conn_fault(conn, "Cannot write %s: %s", conn->env->conf_path, reason);
 	if (text)
 		mem_wipe(text, n);
 	free(text);
@@ -188,7 +188,7 @@ static int cmd_commit_confirmed(struct cli_def *cli, const char *command, char *
 		return CLI_OK;
 	unsigned seconds = argc == 1 ? confirm_time(argv[0]) : 0;
 	if (!seconds) {
-		cli_error(cli, "Say in how many minutes, 1 to 1440");
+		conn_fault(conn, "Say in how many minutes, 1 to 1440");
 		return CLI_ERROR_ARG;
 	}
 	struct conf *conf = conn_conf(conn);
@@ -196,7 +196,7 @@ static int cmd_commit_confirmed(struct cli_def *cli, const char *command, char *
 		return CLI_ERROR;
 	if (!cli_rollback_arm(conn->server, conf, seconds)) {
 		conf_free(conf);
-		cli_error(cli, "One is pending already: confirm it or roll it back first");
+		conn_fault(conn, "One is pending already: confirm it or roll it back first");
 		return CLI_ERROR;
 	}
 	conn_audit(conn, command, argv, argc);
@@ -216,7 +216,7 @@ static int cmd_confirm(struct cli_def *cli, const char *command, char **argv, in
 		return CLI_OK;
 	struct conf *conf = cli_rollback_take(conn->server);
 	if (!conf) {
-		cli_error(cli, "Nothing waits to be confirmed");
+		conn_fault(conn, "Nothing waits to be confirmed");
 		return CLI_ERROR;
 	}
 	conf_free(conf);
@@ -234,7 +234,7 @@ static int cmd_rollback(struct cli_def *cli, const char *command, char **argv, i
 		return CLI_OK;
 	a.bundle.conf = cli_rollback_take(conn->server);
 	if (!a.bundle.conf) {
-		cli_error(cli, "Nothing waits to be confirmed");
+		conn_fault(conn, "Nothing waits to be confirmed");
 		return CLI_ERROR;
 	}
 	conn_audit(conn, command, argv, argc);
@@ -285,10 +285,10 @@ static int cmd_show_config(struct cli_def *cli, const char *command, char **argv
 		return CLI_OK;
 	struct config_ask a = {.conn = conn, .out = open_memstream(&bytes, &n)};
 	if (!a.out) {
-		cli_error(cli, "Out of memory");
+		conn_fault(conn, "Out of memory");
 		return CLI_ERROR;
 	}
-	a.secrets = cli->privilege == PRIVILEGE_PRIVILEGED;
+	a.secrets = conn_is_privileged(conn);
 	a.want_json = conn_wants_json(argv, &argc);
 	bool ok = conn_ask(conn, copy_config, &a);
 	fclose(a.out);

@@ -414,7 +414,7 @@ static int cmd_absent(struct cli_def *cli, const char *command, char **argv, int
 
 	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
-	cli_error(cli, "%s: this version has no such feature yet", command);
+	conn_fault(conn, "%s: this version has no such feature yet", command);
 	return CLI_ERROR;
 }
 

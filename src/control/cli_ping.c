@@ -80,11 +80,11 @@ static int ping(struct cli_conn *conn, const struct session_query *q, const char
 	uint64_t n = PING_COUNT;
 
 	if (count && (!lex_number(count, &n) || n < 1 || n > PING_COUNT_MAX)) {
-		cli_error(conn->cli, "Not a number within 1..%d", PING_COUNT_MAX);
+		conn_fault(conn, "Not a number within 1..%d", PING_COUNT_MAX);
 		return CLI_ERROR_ARG;
 	}
 	if (conn_each_session(conn, q, keep_view, &p) == 0) {
-		cli_error(conn->cli, "Not connected");
+		conn_fault(conn, "Not connected");
 		return CLI_ERROR;
 	}
 	p.times = json ? json_array() : NULL;
@@ -106,7 +106,7 @@ static int cmd_ping_user(struct cli_def *cli, const char *command, char **argv, 
 		return CLI_OK;
 	bool json = conn_wants_json(argv, &argc);
 	if (argc < 1 || argc > 2) {
-		cli_error(cli, "Usage: ping user NAME [COUNT]");
+		conn_fault(conn, "Usage: ping user NAME [COUNT]");
 		return CLI_ERROR_ARG;
 	}
 	struct session_query q = {.user = span_str(argv[0])};
@@ -127,7 +127,7 @@ static int cmd_ping_session(struct cli_def *cli, const char *command, char **arg
 		return CLI_OK;
 	bool json = conn_wants_json(argv, &argc);
 	if (argc < 1 || argc > 2 || !conn_session_id(argv[0], &q)) {
-		cli_error(cli, "Usage: ping session ID [COUNT]");
+		conn_fault(conn, "Usage: ping session ID [COUNT]");
 		return CLI_ERROR_ARG;
 	}
 	return ping(conn, &q, argc == 2 ? argv[1] : NULL, json);

@@ -180,7 +180,7 @@ static int cmd_drop_user(struct cli_def *cli, const char *command, char **argv, 
 		return CLI_OK;
 	conn_audit(conn, command, argv, argc);
 	if (argc == 0)
-		cli_error(cli, "Specify a user to drop");
+		conn_fault(conn, "Specify a user to drop");
 	for (int i = 0; i < argc; i++) {
 		struct drop_ask a = {.user = argv[i]};
 		if (!conn_ask(conn, drop_user, &a))
@@ -219,7 +219,7 @@ static void drop_one_session(struct cli_conn *conn, const char *word)
 	}
 	conn_each_session(conn, &q, remember_session, &o);
 	if (o.n > 1) {
-		cli_error(conn->cli, "Session %s is in several tunnels, say TID/%s", word, word);
+		conn_fault(conn, "Session %s is in several tunnels, say TID/%s", word, word);
 		return;
 	}
 	struct drop_ask a = {.key = o.key};
@@ -239,7 +239,7 @@ static int cmd_drop_session(struct cli_def *cli, const char *command, char **arg
 		return CLI_OK;
 	conn_audit(conn, command, argv, argc);
 	if (argc == 0)
-		cli_error(cli, "Specify a session to drop");
+		conn_fault(conn, "Specify a session to drop");
 	for (int i = 0; i < argc; i++)
 		drop_one_session(conn, argv[i]);
 	return CLI_OK;

@@ -94,12 +94,12 @@ static int cmd_trace(struct cli_def *cli, const char *command, char **argv, int 
 	conn_audit(conn, command, argv, argc);
 	bool json = conn_wants_json(argv, &argc);
 	if (argc != 1) {
-		cli_error(cli, "Usage: trace user NAME");
+		conn_fault(conn, "Usage: trace user NAME");
 		return CLI_ERROR_ARG;
 	}
 	struct trace_ask *a = calloc(1, sizeof(*a));
 	if (!a) {
-		cli_error(cli, "Out of memory");
+		conn_fault(conn, "Out of memory");
 		return CLI_ERROR;
 	}
 	a->env = conn->env;
@@ -107,8 +107,8 @@ static int cmd_trace(struct cli_def *cli, const char *command, char **argv, int 
 	if (conn_ask(conn, begin, a) && a->id)
 		follow(conn, a, json);
 	else
-		cli_error(cli, "%d users are traced already, or no user can have that name",
-			  LNS_TRACES_MAX);
+		conn_fault(conn, "%d users are traced already, or no user can have that name",
+			   LNS_TRACES_MAX);
 	free(a);
 	return CLI_OK;
 }

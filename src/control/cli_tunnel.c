@@ -190,7 +190,7 @@ static int cmd_drop_tunnel(struct cli_def *cli, const char *command, char **argv
 		return CLI_OK;
 	conn_audit(conn, command, argv, argc);
 	if (argc == 0)
-		cli_error(cli, "Specify a tunnel to drop");
+		conn_fault(conn, "Specify a tunnel to drop");
 	for (int i = 0; i < argc; i++) {
 		uint64_t tid;
 		struct drop_ask a = {0};
@@ -204,7 +204,7 @@ static int cmd_drop_tunnel(struct cli_def *cli, const char *command, char **argv
 		if (a.done)
 			cli_print(cli, "Tunnel %u shut down", a.tid);
 		else
-			cli_error(cli, "Tunnel %u is not active", a.tid);
+			conn_fault(conn, "Tunnel %u is not active", a.tid);
 	}
 	return CLI_OK;
 }

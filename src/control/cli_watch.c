@@ -65,7 +65,7 @@ static unsigned levels_of(struct cli_conn *conn, char **argv, int argc)
 			    (strlen(argv[i]) > 1 || argv[i][0] != 'c'))
 				word = 1u << levels[l].level;
 		if (!word) {
-			cli_error(conn->cli, "Invalid debugging flag \"%s\"", argv[i]);
+			conn_fault(conn, "Invalid debugging flag \"%s\"", argv[i]);
 			return 0;
 		}
 		bits |= word;
@@ -173,11 +173,11 @@ static int cmd_monitor(struct cli_def *cli, const char *command, char **argv, in
 	if (argc == 2 && lex_is_prefix(argv[0], "user")) {
 		q.user = span_str(argv[1]);
 	} else if (argc != 1 || !conn_session_id(argv[0], &q)) {
-		cli_error(cli, "Say a session id or user NAME");
+		conn_fault(conn, "Say a session id or user NAME");
 		return CLI_ERROR_ARG;
 	}
 	if (conn_each_session(conn, &q, keep_view, &v) == 0) {
-		cli_error(cli, "Not connected");
+		conn_fault(conn, "Not connected");
 		return CLI_ERROR;
 	}
 	cli_print(cli, "Any key ends this");
@@ -295,7 +295,7 @@ static int cmd_show_top(struct cli_def *cli, const char *command, char **argv, i
 		return CLI_OK;
 	bool json = conn_wants_json(argv, &argc);
 	if (argc > 0 && (!lex_number(argv[0], &wanted) || wanted < 1 || wanted > TOP_ROWS_MAX)) {
-		cli_error(cli, "Not a number within 1..%d", TOP_ROWS_MAX);
+		conn_fault(conn, "Not a number within 1..%d", TOP_ROWS_MAX);
 		return CLI_ERROR_ARG;
 	}
 	conn_each_session(conn, &all, first_sample, &t);

@@ -44,6 +44,7 @@ lns_configure() {
 		"set secondary_dns $DNS_2" \
 		"set radius_authtypes \"chap, pap\"" \
 		"set cli_bind_address 127.0.0.1" \
+		"set cli_socket \"$WORK/cli.sock\"" \
 		"set tundevicename tun0" \
 		"$@" >"$LNS_ETC/startup-config"
 	echo "$POOL" >"$LNS_ETC/ip_pool"

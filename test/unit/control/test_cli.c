@@ -689,9 +689,22 @@ static void the_local_root_has_a_socket(void **state)
 	assert_int_equal(connect(terminal.fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_true(read_until(&terminal, "lns> "));
 	assert_int_not_equal((unsigned char)terminal.text[0], 255); /* no telnet */
-	run_privileged("enable");				    /* no password */
-	assert_shows(run_privileged("show version"), "L2TPNS 9.9.9");
-	assert_shows(run_privileged("show running-config"), "hunter2");
+	assert_shows(run("show version"), "L2TPNS 9.9.9");
+	assert_shows(run("show running-config"), "hunter2"); /* privileged at once */
+	assert_shows(run("drop user user3"), "Dropping user user3");
+	/* The protocol of l2tpnsctl. */
+	write(terminal.fd, "batch\r", 6);
+	assert_true(read_until(&terminal, "\2\n"));
+	write(terminal.fd, "show version\n", 13);
+	assert_true(read_until(&terminal, "\3"
+					  "0\n"));
+	assert_shows(terminal.text, "L2TPNS 9.9.9");
+	write(terminal.fd, "nonsense\nshow session 60000\n\n", 29);
+	assert_true(read_until(&terminal, "\3"
+					  "0\n"));
+	assert_int_equal(count_of(terminal.text, "\3"
+						 "1\n"),
+			 2);
 	close(terminal.fd);
 	stop();
 	socket_path[0] = '\0';
