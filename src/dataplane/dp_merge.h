@@ -1,9 +1,10 @@
 /*
  * dp_merge.h - joins consecutive TCP segments, and UDP datagrams of equal length, of one flow into
  * super-packets for the TUN device (as a network card's receive offload does), so that the kernel
- * routes one packet in place of many. Only IPv4 packets that cutting gives back as they were: no
- * IP options, right checksums, identifications that count up (or DF, where they mean nothing, RFC
- * 6864 4.1). All others go through untouched. Packets of one flow keep their order. Pure.
+ * routes one packet in place of many. Only packets that cutting gives back as they were: no IP
+ * options or extension headers, right checksums, in IPv4 identifications that count up (or DF,
+ * where they mean nothing, RFC 6864 4.1), in IPv6 one flow label. All others go through untouched.
+ * Packets of one flow keep their order. Pure.
  */
 #ifndef LNS_DP_MERGE_H
 #define LNS_DP_MERGE_H
@@ -11,9 +12,9 @@
 #include "dataplane/dp_cut.h"
 
 enum {
-	DP_MERGE_RUNS = 32,	/* flows that are looked at at a time */
-	DP_MERGE_SEGMENTS = 64, /* of one super-packet */
-	DP_MERGE_HEAD_MAX = 80,
+	DP_MERGE_RUNS = 32,	 /* flows that are looked at at a time */
+	DP_MERGE_SEGMENTS = 64,	 /* of one super-packet */
+	DP_MERGE_HEAD_MAX = 100, /* IPv6 and the longest TCP header */
 };
 
 /* What goes to the TUN device. Parts are valid until the call is over. */
@@ -23,6 +24,7 @@ struct dp_merged {
 	const struct span *payload;
 	unsigned n_payload;
 	unsigned packets;
+	bool v6; /* of a super-packet */
 };
 
 struct dp_merge_env {
@@ -33,13 +35,14 @@ struct dp_merge_env {
 
 /* Packets of one flow that wait for the next. */
 struct dp_merge_run {
-	uint64_t addresses;
+	uint64_t addresses; /* of IPv6: a hash of them */
 	uint32_t ports;
 	uint32_t next_seq;
 	uint16_t n; /* packets; 0 = free */
 	uint16_t next_id;
 	uint16_t size;	/* payload of each but the last */
 	uint16_t total; /* of the super-packet that it would be */
+	uint8_t l3_len; /* IPv4 or IPv6 header */
 	uint8_t l4_len; /* TCP or UDP header */
 	uint8_t proto;
 	bool verified;	    /* the first one's checksums */

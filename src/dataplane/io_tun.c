@@ -156,7 +156,9 @@ static struct virtio_net_hdr vnet_of(const struct dp_merged *m)
 		return (struct virtio_net_hdr){.flags = 0};
 	return (struct virtio_net_hdr){
 		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-		.gso_type = super->udp ? GSO_UDP_L4 : VIRTIO_NET_HDR_GSO_TCPV4,
+		.gso_type = super->udp ? GSO_UDP_L4
+			    : m->v6    ? VIRTIO_NET_HDR_GSO_TCPV6
+				       : VIRTIO_NET_HDR_GSO_TCPV4,
 		.hdr_len = (uint16_t)m->head.n,
 		.gso_size = super->size,
 		.csum_start = super->l4,
