@@ -231,6 +231,25 @@ static bool send_segments_long(struct dp_down *d, const struct dp_session *s,
 	return true;
 }
 
+/* All segments but the last are too long and must not be fragmented; the last may be shorter. */
+static unsigned send_tail(struct dp_down *d, const struct dp_session *s, struct dp_cut *cut,
+			  const struct packet *p, uint64_t *bytes)
+{
+	uint8_t room[DP_CUT_HEAD_MAX];
+	unsigned n = dp_cut_count(cut);
+
+	for (; n > 1; n--) {
+		struct wbuf unused = wbuf_of(room, sizeof(room));
+		dp_cut_next(cut, &unused);
+	}
+	size_t length = cut->head.n + cut->payload.n;
+	if (length > s->spec.mru || !fits(d, s->header_len + cut->head.n))
+		return 0;
+	send_segments(d, s, p, cut, 1);
+	*bytes += length;
+	return 1;
+}
+
 /* The first `most` segments. Returns how many were sent; their bytes are added to *bytes. */
 static unsigned send_super(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
 			   const struct packet *p, unsigned most, uint64_t *bytes)
@@ -249,13 +268,13 @@ static unsigned send_super(const struct dp_world *w, struct dp_down *d, const st
 	size_t payload = cut.payload.n;
 	size_t longest = cut.payload.n < cut.super.size ? cut.payload.n : cut.super.size;
 	bool is_long = cut.head.n + longest > s->spec.mru;
+	if (is_long && (p->v6 || p->h4.fragment & IP4_DF)) {
+		too_big(w, d, p, s->spec.mru);
+		return n > most ? 0 : send_tail(d, s, &cut, p, bytes);
+	}
 	if (n > most) {
 		n = most;
 		payload = (size_t)n * cut.super.size;
-	}
-	if (is_long && (p->v6 || p->h4.fragment & IP4_DF)) {
-		too_big(w, d, p, s->spec.mru);
-		return 0;
 	}
 	if (is_long)
 		ok = send_segments_long(d, s, p, &cut, n);
