@@ -78,7 +78,7 @@ struct plugin_session_info {
 	uint8_t authenticated, up, dying;
 	uint8_t walled_garden;
 	uint8_t ip_from_pool;
-	struct plugin_addr ip; /* the subscriber's; none before a login is accepted */
+	struct plugin_addr ip;		    /* the subscriber's; none before a login is accepted */
 	uint64_t throttle_in, throttle_out; /* 0 = not throttled */
 	struct plugin_addr snoop_ip;	    /* none = not intercepted */
 	uint16_t snoop_port;
