@@ -37,30 +37,82 @@ static uint16_t sockets_of(const struct conf *conf)
 	return (uint16_t)(n < SOCKETS_DEFAULT ? n : (uint32_t)SOCKETS_DEFAULT);
 }
 
-/* One without a secret cannot be asked; aaa.c says so. */
-static void add_server(struct rad_client_conf *out, const struct sock_addr *at, struct span secret,
-		       const struct conf *conf)
+/* A server of the configuration, before it is known whether it can be asked. */
+struct candidate {
+	struct conf_radius_item item;
+	struct sock_addr at;
+};
+
+static void put_probe(struct rad_server_conf *s, uint8_t probe, const char *user)
 {
+	s->probe = probe == CONF_PROBE_STATUS ? RAD_PROBE_STATUS
+		   : probe == CONF_PROBE_USER ? RAD_PROBE_USER
+					      : RAD_PROBE_REQUEST;
+	if (probe == CONF_PROBE_USER)
+		snprintf(s->probe_user, sizeof(s->probe_user), "%s", user);
+}
+
+static void server_conf(struct rad_server_conf *s, const struct conf_radius_item *item,
+			const struct conf *conf)
+{
+	char user[CONF_RADIUS_USER_TEXT];
+	uint8_t probe = item->probe;
+
+	s->need_message_authenticator =
+		item->is_signed ||
+		(conf->radius_require_message_authenticator && !item->is_unsigned);
+	s->not_for[RAD_AUTH] = item->acct_only;
+	s->not_for[RAD_ACCT] = item->auth_only;
+	s->source = item->source;
+	if (!ip_addr_is_set(&s->source) && s->addr[RAD_AUTH].ip.family == 4)
+		s->source = conf->radius_source;
+	if (probe != CONF_PROBE_DEFAULT)
+		put_probe(s, probe, item->probe_user);
+	else if (conf_radius_probe(span_str(conf->radius_probe), &probe, user))
+		put_probe(s, probe, user);
+}
+
+/* One without a secret cannot be asked; aaa.c says so. Those of lower priority come first, those
+ * of the same in the order of the configuration. */
+static void add_server(struct rad_client_conf *out, uint8_t *priorities,
+		       const struct candidate *new, const struct conf *conf)
+{
+	struct span secret = new->item.secret.p ? new->item.secret : span_str(conf->radius_secret);
+	unsigned at = out->n_servers;
+
 	if (secret.n == 0 || out->n_servers == RAD_SERVERS_MAX)
 		return;
-	struct rad_server_conf *s = &out->servers[out->n_servers++];
-	s->addr[RAD_AUTH] = s->addr[RAD_ACCT] = *at;
-	s->addr[RAD_ACCT].port++;
-	s->need_message_authenticator = conf->radius_require_message_authenticator;
+	for (; at > 0 && priorities[at - 1] > new->item.priority; at--) {
+		out->servers[at] = out->servers[at - 1];
+		priorities[at] = priorities[at - 1];
+	}
+	out->n_servers++;
+	priorities[at] = new->item.priority;
+	struct rad_server_conf *s = &out->servers[at];
+	*s = (struct rad_server_conf){0};
+	s->addr[RAD_AUTH] = s->addr[RAD_ACCT] = new->at;
+	s->addr[RAD_ACCT].port =
+		new->item.acct_port ? new->item.acct_port : (uint16_t)(new->at.port + 1);
+	server_conf(s, &new->item, conf);
 	LNS_ASSERT(secret.n < sizeof(s->secret));
 	span_bytes(&secret, s->secret, secret.n);
 }
 
-static void add_listed(struct rad_client_conf *out, const struct conf *conf)
+static void add_servers(struct rad_client_conf *out, const struct conf *conf)
 {
+	uint8_t priorities[RAD_SERVERS_MAX];
 	const char *at = conf->radius_servers;
-	struct conf_radius_item item;
+	struct candidate new;
 
-	while (conf_radius_next(&at, &item)) {
-		struct sock_addr server = {.ip = item.net.addr,
-					   .port = item.port ? item.port : AUTH_PORT};
-		add_server(out, &server,
-			   item.secret.p ? item.secret : span_str(conf->radius_secret), conf);
+	for (unsigned i = 0; i < conf->n_radius; i++) {
+		new = (struct candidate){.item.priority = CONF_RADIUS_PRIORITY,
+					 .at = conf->radius[i]};
+		add_server(out, priorities, &new, conf);
+	}
+	while (conf_radius_next(&at, &new.item)) {
+		uint16_t port = new.item.port ? new.item.port : (uint16_t)AUTH_PORT;
+		new.at = (struct sock_addr){.ip = new.item.net.addr, .port = port};
+		add_server(out, priorities, &new, conf);
 	}
 }
 
@@ -77,9 +129,8 @@ void aaa_radius_conf(const struct core *c, struct rad_client_conf *out)
 		.idle_ms = 10000,
 		.window = conf->radius_window,
 	};
-	for (unsigned i = 0; i < conf->n_radius; i++)
-		add_server(out, &conf->radius[i], span_str(conf->radius_secret), conf);
-	add_listed(out, conf);
+	snprintf(out->nas, sizeof(out->nas), "%.*s", (int)sizeof(out->nas) - 1, conf->hostname);
+	add_servers(out, conf);
 }
 
 void aaa_radius_terms(struct core *c)

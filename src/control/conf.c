@@ -179,6 +179,14 @@ static const char *check_radius_servers(const char *v)
 	return conf_radius_fault(v, false);
 }
 
+static const char *check_radius_probe(const char *v)
+{
+	char user[CONF_RADIUS_USER_TEXT];
+	uint8_t probe;
+	return conf_radius_probe(span_str(v), &probe, user) ? NULL
+							    : "not request, status or user:NAME";
+}
+
 static const char *check_radius_map(const char *v)
 {
 	struct rad_map map;
@@ -262,6 +270,7 @@ static const struct {
 	{CONF_ID_radius_servers, check_radius_servers},
 	{CONF_ID_radius_dae_clients, check_dae_clients},
 	{CONF_ID_radius_map, check_radius_map},
+	{CONF_ID_radius_probe, check_radius_probe},
 	{CONF_ID_guest_account, check_guests},
 	{CONF_ID_steering, check_steering},
 	{CONF_ID_io_backend, check_io_backend},

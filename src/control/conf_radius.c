@@ -52,6 +52,88 @@ static bool parse_where(struct span text, struct conf_radius_item *out)
 	return ip_prefix_parse(host, &out->net);
 }
 
+/* Takes what stands before `c`, and `c` itself. */
+static struct span cut(struct span *s, char c)
+{
+	struct span head = span_sub(s, before(*s, c));
+
+	if (s->n > 0)
+		(void)span_u8(s);
+	return head;
+}
+
+static bool is(struct span s, const char *word)
+{
+	return span_equal(s, span_str(word));
+}
+
+bool conf_radius_probe(struct span text, uint8_t *probe, char user[static CONF_RADIUS_USER_TEXT])
+{
+	struct span how = cut(&text, ':');
+
+	if (is(how, "user") && text.n > 0 && text.n < CONF_RADIUS_USER_TEXT) {
+		memset(user, 0, CONF_RADIUS_USER_TEXT);
+		span_bytes(&text, user, text.n);
+		*probe = CONF_PROBE_USER;
+		return true;
+	}
+	*probe = is(how, "status") ? CONF_PROBE_STATUS : CONF_PROBE_REQUEST;
+	return text.n == 0 && (is(how, "status") || is(how, "request"));
+}
+
+static bool parse_priority(struct span text, uint8_t *out)
+{
+	unsigned n = 0;
+
+	if (text.n == 0 || text.n > 3)
+		return false;
+	while (text.n > 0) {
+		uint8_t c = span_u8(&text);
+		if (c < '0' || c > '9')
+			return false;
+		n = n * 10 + (c - (unsigned)'0');
+	}
+	*out = (uint8_t)n;
+	return n <= 100;
+}
+
+static bool parse_flag(struct span name, struct conf_radius_item *out)
+{
+	bool *flag = is(name, "auth-only")   ? &out->auth_only
+		     : is(name, "acct-only") ? &out->acct_only
+		     : is(name, "signed")    ? &out->is_signed
+		     : is(name, "unsigned")  ? &out->is_unsigned
+					     : NULL;
+	if (flag)
+		*flag = true;
+	return flag && !(out->auth_only && out->acct_only) && !(out->is_signed && out->is_unsigned);
+}
+
+static bool parse_option(struct span option, struct conf_radius_item *out)
+{
+	struct span value = option;
+	struct span name = cut(&value, ':');
+
+	if (name.n == option.n)
+		return parse_flag(name, out);
+	if (is(name, "acct-port"))
+		return parse_port(value, &out->acct_port);
+	if (is(name, "source"))
+		return ip_addr_parse(value, &out->source);
+	if (is(name, "priority"))
+		return parse_priority(value, &out->priority);
+	return is(name, "probe") && conf_radius_probe(value, &out->probe, out->probe_user);
+}
+
+static bool parse_options(struct span options, struct conf_radius_item *out)
+{
+	while (options.n > 0) {
+		if (!parse_option(cut(&options, ','), out))
+			return false;
+	}
+	return !ip_addr_is_set(&out->source) || out->source.family == out->net.addr.family;
+}
+
 bool conf_radius_next(const char **at, struct conf_radius_item *out)
 {
 	*at += strspn(*at, " \t");
@@ -59,7 +141,7 @@ bool conf_radius_next(const char **at, struct conf_radius_item *out)
 	struct span item = span_of(*at, n);
 
 	*at += n;
-	*out = (struct conf_radius_item){0};
+	*out = (struct conf_radius_item){.priority = CONF_RADIUS_PRIORITY};
 	if (n == 0)
 		return false;
 	size_t where = before(item, '=');
@@ -68,7 +150,9 @@ bool conf_radius_next(const char **at, struct conf_radius_item *out)
 		(void)span_u8(&item);
 		out->secret = item;
 	}
-	if (!parse_where(text, out))
+	struct span address = cut(&text, ',');
+	out->has_options = text.n > 0;
+	if (!parse_where(address, out) || !parse_options(text, out))
 		out->net = (struct ip_prefix){0};
 	return true;
 }
@@ -85,9 +169,9 @@ const char *conf_radius_fault(const char *list, bool nets)
 	while (conf_radius_next(&list, &item)) {
 		if (!ip_addr_is_set(&item.net.addr))
 			return nets ? "not a list of ADDRESS[/LENGTH][=SECRET]"
-				    : "not a list of ADDRESS[:PORT][=SECRET]";
-		if (nets && item.port)
-			return "clients have no port";
+				    : "not a list of ADDRESS[:PORT][,OPTION]...[=SECRET]";
+		if (nets && (item.port || item.has_options))
+			return "clients have no port and no options";
 		if (!nets && !is_host(&item.net))
 			return "a server is one address";
 		if (item.secret.p && (item.secret.n == 0 || item.secret.n >= LNS_SECRET_MAX))

@@ -239,10 +239,11 @@ static void env_random(void *ctx, void *out, size_t n)
 	c->env.random(c->env.ctx, out, n);
 }
 
-static void env_radius_send(void *ctx, unsigned sock, const struct sock_addr *to, struct span data)
+static void env_radius_send(void *ctx, unsigned sock, const struct sock_addr *to,
+			    const struct ip_addr *from, struct span data)
 {
 	struct core *c = ctx;
-	c->env.radius_send(c->env.ctx, sock, to, data);
+	c->env.radius_send(c->env.ctx, sock, to, from, data);
 }
 
 static void env_radius_close(void *ctx, unsigned sock)

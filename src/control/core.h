@@ -30,9 +30,11 @@ struct core_env {
 	void (*random)(void *ctx, void *out, size_t n);
 	/* To worker w's inbox; never fails from the caller's view (waits in a bounded list). */
 	void (*post)(void *ctx, unsigned w, const struct msg *m);
-	/* Sends one RADIUS datagram from client socket `sock`; the shell (radius_io.c) owns the
+	/* Sends one RADIUS datagram from client socket `sock` and, when it is set, from
+	 * our address `from`; the shell (radius_io.c) owns the
 	 * sockets, opens one per index on first use and closes it on radius_close. */
-	void (*radius_send)(void *ctx, unsigned sock, const struct sock_addr *to, struct span data);
+	void (*radius_send)(void *ctx, unsigned sock, const struct sock_addr *to,
+			    const struct ip_addr *from, struct span data);
 	void (*radius_close)(void *ctx, unsigned sock);
 	/* A kernel route toward the TUN device; prefixes are reference counted by the core. */
 	void (*kernel_route)(void *ctx, bool add, const struct ip_prefix *p);

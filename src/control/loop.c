@@ -118,10 +118,11 @@ static void env_post(void *ctx, unsigned w, const struct msg *m)
 	dp_post(l->dp, w, m);
 }
 
-static void env_radius_send(void *ctx, unsigned sock, const struct sock_addr *to, struct span data)
+static void env_radius_send(void *ctx, unsigned sock, const struct sock_addr *to,
+			    const struct ip_addr *from, struct span data)
 {
 	struct loop *l = ctx;
-	radius_io_send(l->radius, sock, to, data);
+	radius_io_send(l->radius, sock, to, from, data);
 }
 
 static void env_radius_close(void *ctx, unsigned sock)

@@ -203,16 +203,47 @@ void radius_io_free(struct radius_io *io)
 
 /* ---- datagrams ------------------------------------------------------------------------------- */
 
+/* Ancillary data that names our address; the interface is the kernel's choice. */
+union source {
+	_Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+};
+
+static void put_source(struct msghdr *m, union source *room, const struct ip_addr *from)
+{
+	struct in_pktinfo v4 = {0};
+	struct in6_pktinfo v6 = {0};
+	bool six = from->family == 6;
+	size_t n = six ? sizeof(v6) : sizeof(v4);
+
+	memset(room, 0, sizeof(*room));
+	m->msg_control = room->bytes;
+	m->msg_controllen = CMSG_SPACE(n);
+	struct cmsghdr *cm = CMSG_FIRSTHDR(m);
+	cm->cmsg_len = CMSG_LEN(n);
+	cm->cmsg_level = six ? IPPROTO_IPV6 : IPPROTO_IP;
+	cm->cmsg_type = six ? IPV6_PKTINFO : IP_PKTINFO;
+	memcpy(&v4.ipi_spec_dst, from->b, sizeof(v4.ipi_spec_dst));
+	memcpy(&v6.ipi6_addr, from->b, sizeof(v6.ipi6_addr));
+	memcpy(CMSG_DATA(cm), six ? (const void *)&v6 : (const void *)&v4, n);
+}
+
 bool radius_io_send(struct radius_io *io, unsigned sock, const struct sock_addr *to,
-		    struct span data)
+		    const struct ip_addr *from, struct span data)
 {
 	LNS_ASSERT(sock < SOCKETS);
 
 	struct sockaddr_storage sa;
-	socklen_t n = to_sockaddr(to, &sa);
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)data.p, .iov_len = data.n};
+	struct msghdr m = {.msg_name = &sa,
+			   .msg_namelen = to_sockaddr(to, &sa),
+			   .msg_iov = &iov,
+			   .msg_iovlen = 1};
+	union source room;
 	int fd = socket_get(io, sock, to->ip.family == 6 ? V6 : V4);
 
-	if (fd >= 0 && sendto(fd, data.p, data.n, 0, (const struct sockaddr *)&sa, n) >= 0)
+	if (from->family == to->ip.family && ip_addr_is_set(from))
+		put_source(&m, &room, from);
+	if (fd >= 0 && sendmsg(fd, &m, 0) >= 0)
 		return true;
 	io->send_failures++;
 	return false;

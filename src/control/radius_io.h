@@ -24,7 +24,7 @@ void radius_io_free(struct radius_io *io);
 /* For core_env.radius_send. False: no socket could be opened or the kernel did not take it, errno
  * says why; the request will be sent again. */
 bool radius_io_send(struct radius_io *io, unsigned sock, const struct sock_addr *to,
-		    struct span data);
+		    const struct ip_addr *from, struct span data);
 /* For core_env.radius_close. */
 void radius_io_close(struct radius_io *io, unsigned sock);
 

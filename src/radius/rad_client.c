@@ -17,6 +17,7 @@ enum {
 	TIMER_SOCKET,
 	LATENCY_BUCKETS = 26, /* bucket b: below 2^b microseconds, the last one all above */
 	DELAY_ATTR = 6,	      /* bytes of Acct-Delay-Time */
+	PROBE_AGAIN_S = 1,    /* when there was no identifier for one */
 };
 
 /* The identifiers of one socket toward one server and kind. */
@@ -42,7 +43,7 @@ struct traffic {
 enum server_state {
 	SERVER_ALIVE,
 	SERVER_DEAD,  /* passed over until dead_until */
-	SERVER_PROBE, /* one request has been sent to see whether it is back */
+	SERVER_PROBE, /* something has been sent to see whether it is back */
 };
 
 struct server {
@@ -83,6 +84,7 @@ struct rad_request {
 	uint8_t server; /* asked last; NO_SERVER: it is gone from the list */
 	uint8_t tries;
 	bool has_password;
+	bool probe;	  /* it belongs to nobody and goes to `server` only */
 	nsec sent_at;	  /* last */
 	uint32_t wait_ms; /* of the running timer, without jitter of the next */
 	struct binding at[RAD_SERVERS_MAX];
@@ -97,6 +99,7 @@ struct rad_client {
 	struct server servers[RAD_SERVERS_MAX]; /* conf.n_servers of them */
 	struct sock *socks[RAD_SOCKETS_MAX];
 	uint32_t outstanding, open_socks, n_waiting;
+	uint32_t n_probes; /* among the outstanding ones */
 	struct list_head requests;
 	struct list_head waiting[RAD_KINDS]; /* oldest first */
 	struct wheel wheel;
@@ -285,6 +288,12 @@ static void request_free(struct rad_client *c, struct rad_request *r, nsec now)
 	c->outstanding--;
 }
 
+static void probe_free(struct rad_client *c, struct rad_request *r, nsec now)
+{
+	c->n_probes--;
+	request_free(c, r, now);
+}
+
 static struct span server_secret(const struct server *s)
 {
 	return span_str(s->conf.secret);
@@ -294,7 +303,8 @@ static void encode_auth(struct wbuf *w, const struct rad_request *r, uint8_t id,
 {
 	/* First of all attributes, so that no prefix of the packet can be computed without
 	 * the secret. */
-	rad_put_header(w, RAD_ACCESS_REQUEST, id, r->authenticator);
+	bool status = r->probe && !r->has_password;
+	rad_put_header(w, status ? RAD_STATUS_SERVER : RAD_ACCESS_REQUEST, id, r->authenticator);
 	rad_put_message_authenticator(w);
 	wbuf_bytes(w, r->bytes + r->password_n, r->attrs_n);
 	if (r->has_password)
@@ -322,7 +332,8 @@ static void request_send(struct rad_client *c, struct rad_request *r)
 	const struct binding *b = &r->at[r->server];
 	struct wbuf w = wbuf_of(c->packet, sizeof(c->packet));
 
-	if (r->kind == RAD_AUTH)
+	/* Status-Server has a random authenticator on the accounting port too (RFC 5997 3). */
+	if (r->kind == RAD_AUTH || r->probe)
 		encode_auth(&w, r, b->id, server_secret(s));
 	else
 		encode_acct(&w, r, b, server_secret(s));
@@ -330,7 +341,7 @@ static void request_send(struct rad_client *c, struct rad_request *r)
 	LNS_ASSERT(!packet.bad); /* rad_client_ask checked that it fits */
 	c->socks[b->sock]->open = true;
 	s->traffic[r->kind].sent++;
-	c->env.send(c->env.ctx, b->sock, &s->conf.addr[r->kind], packet);
+	c->env.send(c->env.ctx, b->sock, &s->conf.addr[r->kind], &s->conf.source, packet);
 	mem_wipe(c->packet, packet.n);
 }
 
@@ -355,6 +366,44 @@ static void request_wait(struct rad_client *c, struct rad_request *r, nsec now)
 	wheel_start(&c->wheel, &r->timer, nsec_add(now, NSEC_MS(r->wait_ms)));
 }
 
+/* A new request that is known to the client but not sent; NULL: no memory. */
+static struct rad_request *request_new(struct rad_client *c, const struct rad_ask *ask, nsec now)
+{
+	struct rad_request *r =
+		alloc_get(c->env.alloc, sizeof(*r) + ask->password.n + ask->attrs.n);
+	if (!r)
+		return NULL;
+	r->timer.kind = TIMER_REQUEST;
+	r->cookie = ask->cookie;
+	r->kind = (uint8_t)ask->kind;
+	r->has_password = ask->password.p != NULL;
+	r->password_n = (uint16_t)ask->password.n;
+	r->attrs_n = (uint16_t)ask->attrs.n;
+	memcpy(r->authenticator, ask->authenticator, RAD_AUTHENTICATOR);
+	struct wbuf w = wbuf_of(r->bytes, ask->password.n + ask->attrs.n);
+	wbuf_span(&w, ask->password);
+	wbuf_span(&w, ask->attrs);
+	r->server = NO_SERVER;
+	r->asked_at = now;
+	r->delay_s = ask->delay_s;
+	list_init(&r->waiting);
+	list_add_tail(&c->requests, &r->all);
+	c->outstanding++;
+	return r;
+}
+
+/* Sends it to server i, where it holds an identifier. */
+static void request_start(struct rad_client *c, struct rad_request *r, unsigned i, nsec now)
+{
+	r->server = (uint8_t)i;
+	r->under_way = true;
+	c->servers[i].traffic[r->kind].under_way++;
+	r->tries++;
+	r->sent_at = now;
+	request_send(c, r);
+	request_wait(c, r, now);
+}
+
 /* ---- servers --------------------------------------------------------------------------------- */
 
 static void server_log(struct rad_client *c, enum log_level level, const struct server *s,
@@ -367,24 +416,44 @@ static void server_log(struct rad_client *c, enum log_level level, const struct 
 	c->env.log(c->env.ctx, level, line);
 }
 
-/* May a request be sent to it? The first one after the dead time becomes the probe. */
-static bool server_usable(struct server *s, nsec now)
+static bool server_serves(const struct server *s, unsigned kind)
 {
-	return s->state == SERVER_ALIVE ||
-	       (s->state == SERVER_DEAD && nsec_reached(s->dead_until, now));
+	return !s->conf.not_for[kind];
 }
 
-/* The next server to ask, from `first` on in the order of the list; if all are dead, `first`. */
-static unsigned server_choose(struct rad_client *c, unsigned first, nsec now)
+/* May a request be sent to it? Unless it has probes of its own, the first one after the dead time
+ * becomes the probe. */
+static bool server_usable(const struct server *s, nsec now)
+{
+	return s->state == SERVER_ALIVE ||
+	       (s->state == SERVER_DEAD && s->conf.probe == RAD_PROBE_REQUEST &&
+		nsec_reached(s->dead_until, now));
+}
+
+/* The next server of that kind, from `first` on in the order of the list; n_servers: none. */
+static unsigned server_next(const struct rad_client *c, unsigned kind, unsigned first)
 {
 	unsigned n = c->conf.n_servers;
 
 	for (unsigned k = 0; k < n; k++) {
 		unsigned i = (first + k) % n;
-		if (server_usable(&c->servers[i], now))
+		if (server_serves(&c->servers[i], kind))
 			return i;
 	}
-	return first % n;
+	return n;
+}
+
+/* The one to ask: the next that may be sent to; if all are dead, the next. */
+static unsigned server_choose(const struct rad_client *c, unsigned kind, unsigned first, nsec now)
+{
+	unsigned n = c->conf.n_servers;
+
+	for (unsigned k = 0; k < n; k++) {
+		unsigned i = (first + k) % n;
+		if (server_serves(&c->servers[i], kind) && server_usable(&c->servers[i], now))
+			return i;
+	}
+	return server_next(c, kind, first);
 }
 
 /* A request got no answer. That the server answered others meanwhile means that it is only busy. */
@@ -451,30 +520,24 @@ static nsec waiting_end(const struct rad_client *c, const struct rad_request *r)
 static bool request_try(struct rad_client *c, struct rad_request *r, unsigned first, nsec now)
 {
 	unsigned n = c->conf.n_servers;
-	if (n == 0)
-		return false;
+	unsigned i = server_choose(c, r->kind, first, now);
 
-	unsigned i = server_choose(c, first, now);
+	if (i == n)
+		return false;
 	if (!server_has_room(c, i, r->kind)) {
 		request_queue(c, r);
 		wheel_start(&c->wheel, &r->timer, waiting_end(c, r));
 		return true;
 	}
 	for (unsigned k = 0; k < n && !hold_id(c, r, i, now); k++) {
-		i = (i + 1) % n;
+		i = server_next(c, r->kind, i + 1);
 		if (k + 1 == n)
 			return false;
 	}
 	struct server *s = &c->servers[i];
-	if (s->state == SERVER_DEAD && nsec_reached(s->dead_until, now))
+	if (s->state == SERVER_DEAD && server_usable(s, now))
 		s->state = SERVER_PROBE;
-	r->server = (uint8_t)i;
-	r->under_way = true;
-	s->traffic[r->kind].under_way++;
-	r->tries++;
-	r->sent_at = now;
-	request_send(c, r);
-	request_wait(c, r, now);
+	request_start(c, r, i, now);
 	return true;
 }
 
@@ -501,6 +564,11 @@ static bool request_timeout(struct rad_client *c, struct rad_request *r, nsec no
 	unsigned next = 0;
 	bool waited = !list_empty(&r->waiting);
 
+	if (r->probe) {
+		server_silent(c, r, now);
+		probe_free(c, r, now);
+		return false;
+	}
 	if (r->server != NO_SERVER && !waited) {
 		server_silent(c, r, now);
 		next = r->server + 1u;
@@ -521,10 +589,12 @@ static bool request_timeout(struct rad_client *c, struct rad_request *r, nsec no
 /* Sends what waits, in order, as far as there is room. */
 static void waiting_send(struct rad_client *c, nsec now)
 {
-	for (unsigned kind = 0; kind < RAD_KINDS && c->conf.n_servers > 0; kind++) {
+	for (unsigned kind = 0; kind < RAD_KINDS; kind++) {
 		struct list_head *it;
-		while ((it = list_first(&c->waiting[kind])) != NULL &&
-		       server_has_room(c, server_choose(c, 0, now), kind)) {
+		while ((it = list_first(&c->waiting[kind])) != NULL) {
+			unsigned i = server_choose(c, kind, 0, now);
+			if (i == c->conf.n_servers || !server_has_room(c, i, kind))
+				break;
 			struct rad_request *r = container_of(it, struct rad_request, waiting);
 			request_unqueue(c, r);
 			if (request_try(c, r, 0, now))
@@ -533,6 +603,77 @@ static void waiting_send(struct rad_client *c, nsec now)
 			r->tries = (uint8_t)c->conf.tries;
 			wheel_start(&c->wheel, &r->timer, now);
 		}
+	}
+}
+
+/* ---- probes ---------------------------------------------------------------------------------- */
+
+static bool is_probing(const struct server *s)
+{
+	return s->state == SERVER_DEAD && s->conf.probe != RAD_PROBE_REQUEST;
+}
+
+/* Status-Server is asked of the port that counts more; a test user only logs in. */
+static void probe_send(struct rad_client *c, unsigned i, nsec now)
+{
+	struct server *s = &c->servers[i];
+	bool auth = server_serves(s, RAD_AUTH);
+	uint8_t attrs[2 * (2 + RAD_NAS_TEXT)];
+	struct wbuf w = wbuf_of(attrs, sizeof(attrs));
+	struct rad_ask ask = {.kind = auth ? RAD_AUTH : RAD_ACCT};
+
+	s->dead_until = nsec_add(now, NSEC_S(PROBE_AGAIN_S));
+	if (auth && s->conf.probe == RAD_PROBE_USER) {
+		rad_put_text(&w, RAD_USER_NAME, s->conf.probe_user);
+		ask.password = span_str("");
+	}
+	if (c->conf.nas[0] != '\0')
+		rad_put_text(&w, RAD_NAS_IDENTIFIER, c->conf.nas);
+	ask.attrs = wbuf_written(&w);
+	c->env.random(c->env.ctx, ask.authenticator, sizeof(ask.authenticator));
+	struct rad_request *r = request_new(c, &ask, now);
+	if (!r)
+		return;
+	r->probe = true;
+	c->n_probes++;
+	if (!hold_id(c, r, i, now)) {
+		probe_free(c, r, now);
+		return;
+	}
+	s->state = SERVER_PROBE;
+	request_start(c, r, i, now);
+}
+
+static void probes_turn(struct rad_client *c, nsec now)
+{
+	for (unsigned i = 0; i < c->conf.n_servers; i++) {
+		struct server *s = &c->servers[i];
+		if (is_probing(s) && nsec_reached(s->dead_until, now))
+			probe_send(c, i, now);
+	}
+}
+
+/* When the next one is due. */
+static nsec probes_next(const struct rad_client *c)
+{
+	nsec next = NSEC_NEVER;
+
+	for (unsigned i = 0; i < c->conf.n_servers; i++) {
+		if (is_probing(&c->servers[i]))
+			next = nsec_min(next, c->servers[i].dead_until);
+	}
+	return next;
+}
+
+/* Before the list of servers changes: the new one has probes of its own. */
+static void probes_end(struct rad_client *c, nsec now)
+{
+	struct list_head *it, *after;
+
+	list_each_safe (it, after, &c->requests) {
+		struct rad_request *r = container_of(it, struct rad_request, all);
+		if (r->probe)
+			probe_free(c, r, now);
 	}
 }
 
@@ -601,7 +742,7 @@ static bool reply_is_good(struct rad_client *c, const struct rad_request *r,
 static void sent_authenticator(struct rad_client *c, struct rad_request *r, unsigned server,
 			       uint8_t out[static RAD_AUTHENTICATOR])
 {
-	if (r->kind == RAD_AUTH) {
+	if (r->kind == RAD_AUTH || r->probe) {
 		memcpy(out, r->authenticator, RAD_AUTHENTICATOR);
 		return;
 	}
@@ -719,6 +860,7 @@ void rad_client_conf(struct rad_client *c, const struct rad_client_conf *conf, n
 	unsigned n_old = c->conf.n_servers;
 	struct list_head *it;
 
+	probes_end(c, now);
 	server_map(c, conf, map);
 	for (unsigned i = 0; i < n_old; i++) {
 		list_each (it, &c->requests) {
@@ -746,26 +888,9 @@ struct rad_request *rad_client_ask(struct rad_client *c, const struct rad_ask *a
 
 	if (ask->attrs.n + FIXED > RAD_PACKET_MAX || ask->password.n > RAD_PASSWORD_MAX)
 		return NULL;
-	struct rad_request *r =
-		alloc_get(c->env.alloc, sizeof(*r) + ask->password.n + ask->attrs.n);
+	struct rad_request *r = request_new(c, ask, now);
 	if (!r)
 		return NULL;
-	r->timer.kind = TIMER_REQUEST;
-	r->cookie = ask->cookie;
-	r->kind = (uint8_t)ask->kind;
-	r->has_password = ask->password.p != NULL;
-	r->password_n = (uint16_t)ask->password.n;
-	r->attrs_n = (uint16_t)ask->attrs.n;
-	memcpy(r->authenticator, ask->authenticator, RAD_AUTHENTICATOR);
-	struct wbuf w = wbuf_of(r->bytes, ask->password.n + ask->attrs.n);
-	wbuf_span(&w, ask->password);
-	wbuf_span(&w, ask->attrs);
-	r->server = NO_SERVER;
-	r->asked_at = now;
-	r->delay_s = ask->delay_s;
-	list_init(&r->waiting);
-	list_add_tail(&c->requests, &r->all);
-	c->outstanding++;
 	if (!request_try(c, r, 0, now)) {
 		request_free(c, r, now);
 		return NULL;
@@ -796,6 +921,11 @@ bool rad_client_rx(struct rad_client *c, unsigned sock, const struct sock_addr *
 		goto refuse;
 
 	server_answered(c, &c->servers[i], r, now);
+	if (r->probe) {
+		probe_free(c, r, now);
+		waiting_send(c, now);
+		return false;
+	}
 	*out = answer_of(c, r, now);
 	out->server = *from;
 	out->secret = server_secret(&c->servers[i]);
@@ -820,18 +950,19 @@ bool rad_client_turn(struct rad_client *c, nsec now, struct rad_answer *out)
 		else if (request_timeout(c, (struct rad_request *)(void *)t, now, out))
 			return true;
 	}
+	probes_turn(c, now);
 	waiting_send(c, now);
 	return false;
 }
 
 nsec rad_client_next(const struct rad_client *c)
 {
-	return wheel_next(&c->wheel);
+	return nsec_min(wheel_next(&c->wheel), probes_next(c));
 }
 
 uint32_t rad_client_outstanding(const struct rad_client *c)
 {
-	return c->outstanding;
+	return c->outstanding - c->n_probes;
 }
 
 uint32_t rad_client_sockets(const struct rad_client *c)
@@ -873,6 +1004,7 @@ void rad_client_server_view(const struct rad_client *c, unsigned server, enum ra
 	const struct server *s = &c->servers[server];
 	const struct traffic *t = &s->traffic[kind];
 	*out = (struct rad_server_view){.addr = s->conf.addr[kind],
+					.serves = server_serves(s, kind),
 					.alive = s->state == SERVER_ALIVE,
 					.under_way = t->under_way,
 					.sent = t->sent,
@@ -885,4 +1017,53 @@ void rad_client_server_view(const struct rad_client *c, unsigned server, enum ra
 uint32_t rad_client_waiting(const struct rad_client *c)
 {
 	return c->n_waiting;
+}
+
+static uint32_t status_type_of(const struct rad_request *r)
+{
+	struct span attrs = span_of(r->bytes + r->password_n, r->attrs_n);
+	struct rad_attr a;
+
+	while (rad_attr_next(&attrs, &a)) {
+		if (a.number == RAD_ACCT_STATUS_TYPE)
+			return span_u32(&a.value);
+	}
+	return 0;
+}
+
+static void request_view(const struct rad_client *c, const struct rad_request *r, nsec now,
+			 struct rad_request_view *out)
+{
+	nsec due = nsec_add(r->sent_at, NSEC_MS(r->wait_ms));
+
+	*out = (struct rad_request_view){.kind = r->kind,
+					 .cookie = r->cookie,
+					 .waiting = !list_empty(&r->waiting),
+					 .tries = r->tries,
+					 .chap = r->kind == RAD_AUTH && !r->has_password};
+	if (r->kind == RAD_ACCT)
+		out->status_type = status_type_of(r);
+	if (out->waiting || r->server == NO_SERVER)
+		return;
+	out->server = c->servers[r->server].conf.addr[r->kind];
+	out->sock = r->at[r->server].sock;
+	out->id = r->at[r->server].id;
+	if (nsec_before(now, due))
+		out->retry_ms = (uint32_t)(nsec_sub(due, now) / NSEC_MS(1));
+}
+
+unsigned rad_client_requests(const struct rad_client *c, nsec now, struct rad_request_view *out,
+			     unsigned max)
+{
+	const struct list_head *it;
+	unsigned n = 0;
+
+	list_each (it, &c->requests) {
+		const struct rad_request *r = container_of(it, struct rad_request, all);
+		if (n == max)
+			break;
+		if (!r->probe)
+			request_view(c, r, now, &out[n++]);
+	}
+	return n;
 }

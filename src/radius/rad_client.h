@@ -16,6 +16,10 @@
  * An accounting request carries Acct-Delay-Time as of its first sending to that server: when it is
  * repeated it is the same packet, which the server's duplicate detection needs (RFC 2866 5.2).
  *
+ * A silent server is dead for a while and asked last. Then a request that waits anyway shows
+ * whether it is back; or, where the server's configuration says so, it is asked again and again
+ * with Status-Server (RFC 5997) or the login of a test user, and no request is risked.
+ *
  * Identifiers come from virtual sockets: each gives 256 per server and kind. Sockets are numbered
  * from 0, used lowest first, and closed when nothing was outstanding on them for a while.
  */
@@ -30,16 +34,25 @@
 #include "radius/rad_packet.h"
 
 enum {
-	RAD_SERVERS_MAX = 8,
+	RAD_SERVERS_MAX = 16,
 	RAD_SOCKETS_MAX = 4096, /* 1,048,576 identifiers per server and kind */
 };
 
 enum rad_kind { RAD_AUTH, RAD_ACCT, RAD_KINDS };
 
+/* How a dead server is found to be back. */
+enum rad_probe { RAD_PROBE_REQUEST, RAD_PROBE_STATUS, RAD_PROBE_USER };
+
+enum { RAD_PROBE_USER_TEXT = 64, RAD_NAS_TEXT = 64 };
+
 struct rad_server_conf {
 	struct sock_addr addr[RAD_KINDS]; /* same address, two ports */
 	char secret[LNS_SECRET_MAX];
 	bool need_message_authenticator; /* refuse Access replies without one */
+	bool not_for[RAD_KINDS];	 /* it does not take requests of that kind */
+	struct ip_addr source;		 /* our address toward it; unset: the kernel's choice */
+	uint8_t probe;			 /* enum rad_probe */
+	char probe_user[RAD_PROBE_USER_TEXT];
 };
 
 struct rad_client_conf {
@@ -51,6 +64,7 @@ struct rad_client_conf {
 	uint32_t timeout_max_ms; /* longest wait (MRT) */
 	uint32_t dead_time_ms;	 /* how long a silent server is passed over; 0 = never */
 	uint32_t idle_ms;	 /* a socket without requests is closed after this */
+	char nas[RAD_NAS_TEXT];	 /* NAS-Identifier of probes; "" = none */
 	uint32_t window;	 /* requests under way per server and kind; 0 = no limit */
 };
 
@@ -59,7 +73,9 @@ struct rad_client_env {
 	struct counters *counters;
 	void *ctx;
 	void (*random)(void *ctx, void *out, size_t n);
-	void (*send)(void *ctx, unsigned sock, const struct sock_addr *to, struct span data);
+	/* `from`: the address to send from, unset: any. */
+	void (*send)(void *ctx, unsigned sock, const struct sock_addr *to,
+		     const struct ip_addr *from, struct span data);
 	void (*close)(void *ctx, unsigned sock);
 	void (*log)(void *ctx, enum log_level level, const char *text);
 };
@@ -119,6 +135,7 @@ bool rad_client_server_alive(const struct rad_client *c, unsigned server);
 /* What is known of one server and kind. */
 struct rad_server_view {
 	struct sock_addr addr;
+	bool serves; /* it takes requests of that kind */
 	bool alive;
 	uint32_t under_way;
 	uint64_t sent, answered, timeouts; /* repetitions included */
@@ -129,5 +146,22 @@ void rad_client_server_view(const struct rad_client *c, unsigned server, enum ra
 			    struct rad_server_view *out);
 /* Requests that wait for room at a server. */
 uint32_t rad_client_waiting(const struct rad_client *c);
+
+/* A request that is not over. */
+struct rad_request_view {
+	uint8_t kind; /* enum rad_kind */
+	uint64_t cookie;
+	bool waiting; /* for room at a server: what follows does not count */
+	struct sock_addr server;
+	uint16_t sock;
+	uint8_t id;
+	uint8_t tries;
+	bool chap;	      /* a login without a password */
+	uint32_t status_type; /* Acct-Status-Type of a record */
+	uint32_t retry_ms;    /* until it is sent again or given up */
+};
+/* The oldest ones; returns how many were written, `max` at most. */
+unsigned rad_client_requests(const struct rad_client *c, nsec now, struct rad_request_view *out,
+			     unsigned max);
 
 #endif

@@ -39,9 +39,11 @@ static void on_random(void *ctx, void *out, size_t n)
 	test_random_fill(&w->random, out, n);
 }
 
-static void on_send(void *ctx, unsigned sock, const struct sock_addr *to, struct span data)
+static void on_send(void *ctx, unsigned sock, const struct sock_addr *to,
+		    const struct ip_addr *from, struct span data)
 {
 	struct world *w = ctx;
+	(void)from;
 	struct rad_packet p;
 
 	if (!rad_packet_decode(data, &p))
@@ -163,6 +165,8 @@ static void configure(struct world *w, struct span *in)
 							   .port = (uint16_t)(1812 + kind)};
 		snprintf(s->secret, sizeof(s->secret), "secret1");
 		s->need_message_authenticator = v & 32;
+		s->probe = (uint8_t)((i + v / 64) % 3);
+		s->not_for[RAD_AUTH] = v & 128 && i == 0;
 	}
 }
 
@@ -222,6 +226,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		if (rad_client_outstanding(w->client) != waiting(w))
 			abort();
 	}
+	/* Probes of a dead server never end. */
+	for (unsigned i = 0; i < w->conf.n_servers; i++)
+		w->conf.servers[i].probe = RAD_PROBE_REQUEST;
+	rad_client_conf(w->client, &w->conf, w->now);
 	for (unsigned i = 0; i < 20; i++)
 		advance(w, NSEC_S(20));
 	if (waiting(w) != 0 || rad_client_sockets(w->client) != 0)

@@ -27,6 +27,7 @@ struct kit_post {
 struct kit_send {
 	unsigned sock;
 	struct sock_addr to;
+	struct ip_addr from;
 	size_t n;
 	uint8_t bytes[RAD_PACKET_MAX];
 };
@@ -71,13 +72,14 @@ static inline void kit_post(void *ctx, unsigned w, const struct msg *m)
 }
 
 static inline void kit_radius_send(void *ctx, unsigned sock, const struct sock_addr *to,
-				   struct span data)
+				   const struct ip_addr *from, struct span data)
 {
 	struct core_kit *k = ctx;
 	struct kit_send *s = &k->sends[k->n_sends++ % KIT_SENDS];
 
 	s->sock = sock;
 	s->to = *to;
+	s->from = *from;
 	s->n = data.n;
 	span_bytes(&data, s->bytes, data.n);
 }

@@ -117,9 +117,11 @@ static void core_post(void *ctx, unsigned to, const struct msg *m)
 	post(ctx, MSG_TO_CONTROL, to, m);
 }
 
-static void core_radius_send(void *ctx, unsigned sock, const struct sock_addr *to, struct span data)
+static void core_radius_send(void *ctx, unsigned sock, const struct sock_addr *to,
+			     const struct ip_addr *from, struct span data)
 {
 	struct world *w = ctx;
+	(void)from;
 	w->out.radius(w->out.ctx, sock, to, data);
 }
 

@@ -120,6 +120,7 @@ static void other_value(const struct conf_var *v, char out[CONF_VALUE_TEXT])
 		{CONF_ID_accounting_dir, "/var/x"},
 		{CONF_ID_radius_authtypes, "chap, pap"},
 		{CONF_ID_radius_servers, "192.0.2.1:1645=x 2001:db8::1"},
+		{CONF_ID_radius_probe, "status"},
 		{CONF_ID_radius_map, "4919:1=rate_up avpair:speed=rates"},
 		{CONF_ID_radius_dae_clients, "192.0.2.0/24=x 2001:db8::1"},
 		{CONF_ID_bind_multi_address, "10.0.0.1, 10.0.0.2"},

@@ -487,6 +487,28 @@ static void a_malformed_attribute_is_named_and_refused(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+static void servers_are_asked_by_priority(void **state)
+{
+	(void)state;
+	struct core_kit *k = kit_new();
+	kit_pool(k, "10.1.0.0/24");
+	kit_conf_radius(k);
+	k->conf.radius_source = ip_addr_v4(0x0A000001);
+	snprintf(k->conf.radius_servers, sizeof(k->conf.radius_servers),
+		 "192.0.2.9,priority:60 192.0.2.7,priority:10,source:10.0.0.2,auth-only "
+		 "192.0.2.8,priority:10,acct-only");
+	kit_start(k);
+	login(k, 1, "nemo", "x");
+	const struct kit_send *s = kit_sent(k);
+	assert_int_equal(ip_addr_u32(&s->to.ip), 0xC0000207);
+	assert_int_equal(ip_addr_u32(&s->from), 0x0A000002);
+	kit_advance(k, NSEC_S(4)); /* the next of those for logins */
+	s = kit_sent(k);
+	assert_int_equal(ip_addr_u32(&s->to.ip), 0xC0000201);
+	assert_int_equal(ip_addr_u32(&s->from), 0x0A000001);
+	assert_int_equal(kit_free(k), 0);
+}
+
 static uint32_t granted_ip;
 static void put_ip(struct wbuf *w)
 {
@@ -883,6 +905,7 @@ int main(void)
 		cmocka_unit_test(radius_reject_passes_the_message_on),
 		cmocka_unit_test(radius_challenge_is_refused_by_name),
 		cmocka_unit_test(a_malformed_attribute_is_named_and_refused),
+		cmocka_unit_test(servers_are_asked_by_priority),
 		cmocka_unit_test(an_address_of_ours_or_of_nobody_is_refused),
 		cmocka_unit_test(the_network_of_framed_ip_netmask_is_routed),
 		cmocka_unit_test(port_limit_counts_the_sessions_of_a_user),

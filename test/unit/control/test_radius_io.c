@@ -72,6 +72,8 @@ static struct radius_io *io_new(uint16_t min, uint16_t max)
 	return radius_io_new(&mem.alloc, epoll_fd, (uint64_t)TAG << 32, min, max);
 }
 
+static const struct ip_addr any;
+
 static void io_free(struct radius_io *io)
 {
 	radius_io_free(io);
@@ -96,7 +98,7 @@ static void a_datagram_goes_and_comes_back(void **state)
 	struct server s = server_open();
 	struct got g = {0};
 
-	assert_true(radius_io_send(io, 7, &s.addr, span_str("hello")));
+	assert_true(radius_io_send(io, 7, &s.addr, &any, span_str("hello")));
 	server_echo(&s);
 	assert_int_equal(wait_readable(), 7);
 	assert_int_equal(radius_io_read(io, 7, on_datagram, &g), 1);
@@ -121,7 +123,7 @@ static void many_are_read_in_batches(void **state)
 	struct got g = {0};
 
 	for (unsigned i = 0; i < N; i++) {
-		assert_true(radius_io_send(io, 0, &s.addr, span_str("hello")));
+		assert_true(radius_io_send(io, 0, &s.addr, &any, span_str("hello")));
 		server_echo(&s);
 	}
 	unsigned calls = 0;
@@ -147,7 +149,7 @@ static void local_ports_come_from_the_range(void **state)
 	struct radius_io *io = io_new(low, (uint16_t)(low + 3));
 	unsigned opened = 0;
 	for (unsigned i = 0; i < 4; i++) {
-		if (!radius_io_send(io, i, &s.addr, span_str("x")))
+		if (!radius_io_send(io, i, &s.addr, &any, span_str("x")))
 			continue;
 		uint16_t port = server_echo(&s);
 		assert_in_range(port, low + 1, low + 3);
@@ -160,10 +162,31 @@ static void local_ports_come_from_the_range(void **state)
 	io_free(io);
 }
 
+/* All of 127.0.0.0/8 is ours. */
+static void a_datagram_leaves_from_the_address_that_is_wanted(void **state)
+{
+	(void)state;
+	struct radius_io *io = io_new(0, 0);
+	struct server s = server_open();
+	struct ip_addr from = ip_addr_v4(0x7F000042), not_ours = ip_addr_v4(0xC0000201);
+	struct sockaddr_in peer;
+	socklen_t n = sizeof(peer);
+	char byte;
+
+	assert_true(radius_io_send(io, 0, &s.addr, &from, span_str("x")));
+	assert_int_equal(recvfrom(s.fd, &byte, 1, 0, (struct sockaddr *)&peer, &n), 1);
+	assert_int_equal(ntohl(peer.sin_addr.s_addr), 0x7F000042);
+	assert_false(radius_io_send(io, 0, &s.addr, &not_ours, span_str("x")));
+	assert_int_equal(radius_io_send_failures(io), 1);
+	close(s.fd);
+	io_free(io);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_datagram_goes_and_comes_back),
+		cmocka_unit_test(a_datagram_leaves_from_the_address_that_is_wanted),
 		cmocka_unit_test(many_are_read_in_batches),
 		cmocka_unit_test(local_ports_come_from_the_range),
 	};

@@ -16,6 +16,7 @@ enum { KEPT = 8 };
 struct sent {
 	unsigned sock;
 	struct sock_addr to;
+	struct ip_addr from;
 	size_t n;
 	uint8_t bytes[RAD_PACKET_MAX];
 	nsec at;
@@ -40,12 +41,13 @@ static void on_random(void *ctx, void *out, size_t n)
 	test_random_fill(&w->random, out, n);
 }
 
-static void on_send(void *ctx, unsigned sock, const struct sock_addr *to, struct span data)
+static void on_send(void *ctx, unsigned sock, const struct sock_addr *to,
+		    const struct ip_addr *from, struct span data)
 {
 	struct world *w = ctx;
 	struct sent *s = &w->sent[w->n_sent++ % KEPT];
 
-	*s = (struct sent){.sock = sock, .to = *to, .n = data.n, .at = w->now};
+	*s = (struct sent){.sock = sock, .to = *to, .from = *from, .n = data.n, .at = w->now};
 	span_bytes(&data, s->bytes, data.n);
 	if (sock > w->max_sock)
 		w->max_sock = sock;
@@ -434,6 +436,189 @@ static void a_silent_server_is_passed_over_and_comes_back(void **state)
 	world_free(w);
 }
 
+static struct rad_packet decoded(const struct sent *s)
+{
+	struct rad_packet p;
+
+	assert_true(rad_packet_decode(span_of(s->bytes, s->n), &p));
+	return p;
+}
+
+/* Three requests that nobody answers. */
+static void make_dead(struct world *w)
+{
+	for (unsigned i = 0; i < 3; i++)
+		assert_non_null(ask(w, i));
+	advance(w, NSEC_MS(3400));
+	assert_false(rad_client_server_alive(w->client, 0));
+}
+
+/* The second server takes them. */
+static void answer_all(struct world *w)
+{
+	struct rad_answer a;
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct sent s = w->sent[3 + i];
+		assert_true(reply(w, &s, ACCEPT("two"), &a));
+	}
+}
+
+/* The next packet that is sent. */
+static struct sent next_sent(struct world *w)
+{
+	unsigned before = w->n_sent;
+
+	for (unsigned i = 0; w->n_sent == before && i < 1000; i++)
+		advance(w, NSEC_MS(100));
+	return *last(w);
+}
+
+static unsigned sent_to(const struct world *w, unsigned first, uint32_t ip, uint8_t code)
+{
+	unsigned n = 0;
+
+	for (unsigned i = first; i < w->n_sent; i++) {
+		const struct sent *s = &w->sent[i % KEPT];
+		struct rad_packet p = decoded(s);
+		n += ip_addr_u32(&s->to.ip) == ip && p.code == code;
+	}
+	return n;
+}
+
+static void a_dead_server_is_probed_with_status_server(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	struct rad_answer a;
+	struct rad_attr attr;
+
+	w->conf.servers[0].probe = RAD_PROBE_STATUS;
+	snprintf(w->conf.nas, sizeof(w->conf.nas), "lns");
+	rad_client_conf(w->client, &w->conf, w->now);
+	make_dead(w);
+	answer_all(w);
+	unsigned first = w->n_sent;
+	advance(w, NSEC_S(38));
+	assert_non_null(ask(w, 20)); /* no request is risked */
+	struct sent s = *last(w);
+	assert_int_equal(ip_addr_u32(&s.to.ip), 0xC0000202);
+	assert_true(reply(w, &s, ACCEPT("two"), &a));
+	assert_int_equal(sent_to(w, first, 0xC0000201, RAD_STATUS_SERVER), 1);
+	assert_int_equal(rad_client_outstanding(w->client), 0);
+	struct sent probe = next_sent(w); /* a new packet, not the old one again */
+	assert_int_equal(sent_to(w, first, 0xC0000201, RAD_STATUS_SERVER), 2);
+	assert_false(rad_client_server_alive(w->client, 0));
+	struct rad_packet p = decoded(&probe);
+	assert_true(rad_attr_next(&p.attrs, &attr));
+	assert_int_equal(attr.number, RAD_MESSAGE_AUTHENTICATOR);
+	assert_true(rad_attr_next(&p.attrs, &attr));
+	assert_int_equal(attr.number, RAD_NAS_IDENTIFIER);
+	/* A forged answer is none, a good one brings it back and is no answer to the owner. */
+	assert_false(reply(w, &probe, ACCEPT("wrong"), &a));
+	assert_false(rad_client_server_alive(w->client, 0));
+	assert_false(reply(w, &probe, ACCEPT("one"), &a));
+	assert_true(rad_client_server_alive(w->client, 0));
+	assert_non_null(ask(w, 21));
+	assert_int_equal(ip_addr_u32(&last(w)->to.ip), 0xC0000201);
+	world_free(w);
+}
+
+static void a_dead_server_is_probed_with_a_test_user(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+	struct rad_answer a;
+	struct rad_attr attr;
+
+	w->conf.servers[0].probe = RAD_PROBE_USER;
+	snprintf(w->conf.servers[0].probe_user, RAD_PROBE_USER_TEXT, "are-you-there");
+	rad_client_conf(w->client, &w->conf, w->now);
+	make_dead(w);
+	answer_all(w);
+	struct sent probe = next_sent(w);
+	struct rad_packet p = decoded(&probe);
+	assert_int_equal(p.code, RAD_ACCESS_REQUEST);
+	(void)rad_attr_next(&p.attrs, &attr);
+	assert_true(rad_attr_next(&p.attrs, &attr));
+	assert_true(span_equal(attr.value, span_str("are-you-there")));
+	struct reply_form reject = {.code = RAD_ACCESS_REJECT, .secret = "one"};
+	assert_false(reply(w, &probe, reject, &a)); /* a refusal is an answer */
+	assert_true(rad_client_server_alive(w->client, 0));
+	assert_int_equal(rad_client_outstanding(w->client), 0);
+	world_free(w);
+}
+
+static void probes_end_with_their_server(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+
+	w->conf.servers[0].probe = RAD_PROBE_STATUS;
+	rad_client_conf(w->client, &w->conf, w->now);
+	make_dead(w);
+	advance(w, NSEC_S(33));
+	w->conf.servers[0] = server(7, "seven");
+	rad_client_conf(w->client, &w->conf, w->now);
+	advance(w, NSEC_S(100));
+	assert_int_equal(rad_client_outstanding(w->client), 0);
+	assert_int_equal(rad_client_sockets(w->client), 0);
+	world_free(w);
+}
+
+static void servers_may_be_for_one_kind_and_have_a_source(void **state)
+{
+	(void)state;
+	struct world *w = world_new(3);
+
+	w->conf.servers[0].not_for[RAD_AUTH] = true;
+	w->conf.servers[1].not_for[RAD_ACCT] = true;
+	w->conf.servers[2].not_for[RAD_ACCT] = true;
+	w->conf.servers[1].source = ip_addr_v4(0xC00002FE);
+	rad_client_conf(w->client, &w->conf, w->now);
+	assert_non_null(ask(w, 1));
+	assert_int_equal(ip_addr_u32(&last(w)->to.ip), 0xC0000202);
+	assert_int_equal(ip_addr_u32(&last(w)->from), 0xC00002FE);
+	assert_non_null(account(w, 2));
+	assert_int_equal(ip_addr_u32(&last(w)->to.ip), 0xC0000201);
+	assert_false(ip_addr_is_set(&last(w)->from));
+	unsigned first = w->n_sent;
+	advance(w, NSEC_S(60));
+	for (unsigned i = first; i < w->n_sent; i++) {
+		const struct sent *s = &w->sent[i % KEPT];
+		assert_int_equal(decoded(s).code == RAD_ACCOUNTING_REQUEST,
+				 ip_addr_u32(&s->to.ip) == 0xC0000201);
+	}
+	w->conf.servers[0].not_for[RAD_ACCT] = true; /* nobody is left for accounting */
+	rad_client_conf(w->client, &w->conf, w->now);
+	assert_null(account(w, 3));
+	assert_non_null(ask(w, 4));
+	world_free(w);
+}
+
+static void requests_are_listed(void **state)
+{
+	(void)state;
+	struct world *w = world_new(1);
+	struct rad_request_view v[3];
+
+	w->conf.window = 1;
+	rad_client_conf(w->client, &w->conf, w->now);
+	assert_non_null(ask(w, 1));
+	assert_non_null(ask(w, 2));
+	assert_non_null(account(w, 3));
+	assert_int_equal(rad_client_requests(w->client, w->now, v, 2), 2);
+	assert_int_equal(rad_client_requests(w->client, w->now, v, 3), 3);
+	assert_false(v[0].waiting);
+	assert_int_equal(v[0].tries, 1);
+	assert_in_range(v[0].retry_ms, 2700, 3300);
+	assert_true(v[1].waiting);
+	assert_int_equal(v[2].kind, RAD_ACCT);
+	assert_int_equal(v[2].status_type, 1);
+	assert_int_equal(v[2].server.port, 1813);
+	world_free(w);
+}
+
 static void a_busy_server_is_not_dead(void **state)
 {
 	(void)state;
@@ -727,6 +912,11 @@ int main(void)
 		cmocka_unit_test(requests_do_not_repeat_in_step),
 		cmocka_unit_test(the_next_server_is_asked_with_its_own_secret),
 		cmocka_unit_test(a_silent_server_is_passed_over_and_comes_back),
+		cmocka_unit_test(a_dead_server_is_probed_with_status_server),
+		cmocka_unit_test(a_dead_server_is_probed_with_a_test_user),
+		cmocka_unit_test(probes_end_with_their_server),
+		cmocka_unit_test(servers_may_be_for_one_kind_and_have_a_source),
+		cmocka_unit_test(requests_are_listed),
 		cmocka_unit_test(a_busy_server_is_not_dead),
 		cmocka_unit_test(a_probe_that_is_cancelled_does_not_block_the_server),
 		cmocka_unit_test(with_all_servers_dead_they_are_still_asked),
