@@ -40,6 +40,8 @@ struct cli_env {
 	const struct conf *(*conf)(void *ctx);
 	const struct ippool *(*pool)(void *ctx);
 	const struct rates_view *(*rates)(void *ctx);
+	/* Compiled access lists, for their hits; may be NULL. */
+	const struct dp_acls *(*acls)(void *ctx);
 	void (*about)(void *ctx, struct cli_about *out);
 	/* Fills up to LNS_WORKERS_MAX of them; returns how many there are. */
 	unsigned (*workers)(void *ctx, struct worker_view *out);

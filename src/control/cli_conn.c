@@ -253,6 +253,9 @@ unsigned conn_each_session(struct cli_conn *conn, const struct session_query *q,
 		if (!conn_ask(conn, copy_sessions, s))
 			break;
 		for (unsigned i = 0; i < s->n && go_on; i++) {
+			if (conn->cli->privilege !=
+			    PRIVILEGE_PRIVILEGED) /* nobody else's business */
+				s->views[i].policy.intercept = (struct sock_addr){.port = 0};
 			if (q->filter && !session_filter_match(q->filter, &s->views[i]))
 				continue;
 			go_on = each(conn, &s->views[i], ctx);
@@ -324,6 +327,7 @@ void cli_cmd_register(struct cli_conn *conn)
 	cli_config_register(conn);
 	cli_files_register(conn);
 	cli_info_register(conn);
+	cli_service_register(conn);
 	cli_bgp_register(conn);
 	cli_watch_register(conn);
 	cli_ping_register(conn);

@@ -14,6 +14,7 @@
 #include "control/cli_json.h"
 #include "control/cli_show.h"
 #include "control/conf_parse.h"
+#include "dataplane/dp_acl.h"
 
 /* Counters as they were at the last `clear counters`. Touched on the control thread only. */
 struct cli_baseline {
@@ -37,13 +38,14 @@ struct cli_conn {
 	unsigned refused;  /* wrong passwords */
 	char peer[SOCK_ADDR_TEXT];
 	struct timespec server_started;
-	bool json_open, json_first;  /* a list is being printed; nothing of it is yet */
-	unsigned faults;	     /* that conn_fault() told */
-	json_t *json_errors;	     /* of that list */
-	unsigned watch;		     /* levels of the log to show, a bit each */
-	uint64_t watched;	     /* where in the log */
-	char user[64];		     /* who logged in; empty: local */
-	char block[CONN_BLOCK_TEXT]; /* line that opened the block of the configuration */
+	bool json_open, json_first;	 /* a list is being printed; nothing of it is yet */
+	unsigned faults;		 /* that conn_fault() told */
+	json_t *json_errors;		 /* of that list */
+	unsigned watch;			 /* levels of the log to show, a bit each */
+	uint64_t watched;		 /* where in the log */
+	uint64_t hits[DP_ACL_RULES_MAX]; /* of the access list that is printed */
+	char user[64];			 /* who logged in; empty: local */
+	char block[CONN_BLOCK_TEXT];	 /* line that opened the block of the configuration */
 };
 
 /* Modes of libcli beyond MODE_EXEC and MODE_CONFIG. */
@@ -126,6 +128,7 @@ void cli_tunnel_register(struct cli_conn *conn);
 void cli_status_register(struct cli_conn *conn);
 void cli_bgp_register(struct cli_conn *conn);
 void cli_info_register(struct cli_conn *conn);
+void cli_service_register(struct cli_conn *conn);
 void cli_watch_register(struct cli_conn *conn);
 void cli_ping_register(struct cli_conn *conn);
 void cli_batch_register(struct cli_conn *conn);

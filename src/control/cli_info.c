@@ -36,24 +36,64 @@ static bool is_extended(const struct conf_kept *list)
 	return strncmp(list->text->s, "ip access-list extended", 23) == 0;
 }
 
+struct hits_ask {
+	const struct cli_env *env;
+	const char *list;
+	uint64_t *hits;
+	unsigned n;
+};
+
+static void ask_hits(struct core *core, nsec now, void *arg)
+{
+	struct hits_ask *a = arg;
+	const struct dp_acl *l = dp_acls_find(a->env->acls(a->env->ctx), a->list);
+
+	(void)core;
+	(void)now;
+	a->n = l ? dp_acl_rules(l) : 0;
+	for (unsigned i = 0; i < a->n; i++)
+		a->hits[i] = dp_acl_hits(l, i);
+}
+
+/* Into conn->hits; of how many rules. */
+static unsigned read_hits(struct cli_conn *conn, const struct conf_kept *list)
+{
+	struct hits_ask a = {.env = conn->env, .list = list_name(list), .hits = conn->hits};
+
+	return conn->env->acls && conn_ask(conn, ask_hits, &a) ? a.n : 0;
+}
+
 static void print_list(struct cli_conn *conn, const struct conf_kept *list, bool first)
 {
+	unsigned i = 0;
+
 	if (!first)
 		cli_print(conn->cli, "%s", "");
 	cli_print(conn->cli, "%s IP access list %s", is_extended(list) ? "Extended" : "Standard",
 		  list_name(list));
-	for (const struct conf_kept *k = next_member(list); k; k = next_member(k))
-		cli_print(conn->cli, " %s", k->text->s);
+	unsigned n = read_hits(conn, list);
+	for (const struct conf_kept *k = next_member(list); k; k = next_member(k), i++) {
+		uint64_t hits = i < n ? conn->hits[i] : 0;
+		if (hits)
+			cli_print(conn->cli, " %s (%llu match%s)", k->text->s,
+				  (unsigned long long)hits, hits == 1 ? "" : "es");
+		else
+			cli_print(conn->cli, " %s", k->text->s);
+	}
 }
 
-static json_t *json_list(const struct conf_kept *list)
+static json_t *json_list(struct cli_conn *conn, const struct conf_kept *list)
 {
-	json_t *rules = json_array();
+	json_t *rules = json_array(), *matches = json_array();
+	unsigned n = read_hits(conn, list), i = 0;
 
-	for (const struct conf_kept *k = next_member(list); k; k = next_member(k))
+	for (const struct conf_kept *k = next_member(list); k; k = next_member(k), i++) {
 		json_array_append_new(rules, json_string(k->text->s));
-	return json_pack("{ss,ss,so}", "name", list_name(list), "type",
-			 is_extended(list) ? "extended" : "standard", "rules", rules);
+		json_array_append_new(matches, json_integer(i < n ? (json_int_t)conn->hits[i] : 0));
+	}
+	return json_pack("{ss,ss,so,so}", "name", list_name(list), "type",
+			 is_extended(list) ? "extended" : "standard", "rules", rules, "matches",
+			 matches);
 }
 
 static void show_lists(struct cli_conn *conn, const struct conf *c, char **names, int n, bool json)
@@ -67,7 +107,7 @@ static void show_lists(struct cli_conn *conn, const struct conf *c, char **names
 			return;
 		}
 		if (json)
-			conn_json_item(conn, json_list(list));
+			conn_json_item(conn, json_list(conn, list));
 		else
 			print_list(conn, list, first);
 		first = false;
@@ -82,7 +122,7 @@ static void show_all_lists(struct cli_conn *conn, const struct conf *c, bool jso
 		if (!list_name(k))
 			continue;
 		if (json)
-			conn_json_item(conn, json_list(k));
+			conn_json_item(conn, json_list(conn, k));
 		else
 			print_list(conn, k, first);
 		first = false;
@@ -432,14 +472,6 @@ static const struct command_row commands[] = {
 	{MODE_EXEC, "show radius", cmd_show_radius, false, "RADIUS servers and requests"},
 	{MODE_EXEC, "show remotelns-conf", cmd_show_remotelns, true, "Remote LNSs"},
 	{MODE_EXEC, "show cluster", cmd_absent, false, "Nodes of the cluster"},
-	{MODE_EXEC, "show tbf", cmd_absent, false, "Token buckets"},
-	{MODE_EXEC, "show throttle", cmd_absent, false, "Throttled sessions"},
-	{MODE_EXEC, "snoop", cmd_absent, true, "Intercept a user's traffic"},
-	{MODE_EXEC, "no snoop", cmd_absent, true, "Stop it"},
-	{MODE_EXEC, "throttle", cmd_absent, true, "Limit a user's rate"},
-	{MODE_EXEC, "no throttle", cmd_absent, true, "Stop it"},
-	{MODE_EXEC, "filter", cmd_absent, true, "Put an access list on a session"},
-	{MODE_EXEC, "no filter", cmd_absent, true, "Remove it"},
 };
 
 void cli_info_register(struct cli_conn *conn)

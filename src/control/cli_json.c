@@ -115,6 +115,12 @@ json_t *json_session(const struct session_view *v, const struct msg_session_info
 	json_object_set_new(o, "peer_tid", number(v->peer_tid));
 	json_object_set_new(o, "peer_sid", number(v->peer_sid));
 	json_object_set_new(o, "worker", number(v->worker));
+	char collector[SOCK_ADDR_TEXT];
+	json_object_set_new(o, "rate_in", number(v->policy.rate_up));
+	json_object_set_new(o, "rate_out", number(v->policy.rate_down));
+	if (ip_addr_is_set(&v->policy.intercept.ip))
+		json_object_set_new(o, "intercepted",
+				    json_string(sock_addr_text(&v->policy.intercept, collector)));
 	json_object_set_new(o, "filter_in", json_string(v->policy.filter_in));
 	json_object_set_new(o, "filter_out", json_string(v->policy.filter_out));
 	add_info(o, info);

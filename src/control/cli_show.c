@@ -93,7 +93,8 @@ void show_session_line(struct show_text *t, const struct session_view *v)
 
 	show_line(t, "%5u %7u %5u %-32s %-15s %s %s %s %s %10u %10llu %10llu %4u %10u %3s%-15s %s",
 		  v->key.sid, 0u, v->key.tid, v->authenticated ? user_or(v, "*", user) : "*",
-		  ip_addr_text(&v->ip, ip), "N", "N", "N", "N", v->opened_s,
+		  ip_addr_text(&v->ip, ip), ip_addr_is_set(&v->policy.intercept.ip) ? "Y" : "N",
+		  v->policy.rate_up || v->policy.rate_down ? "Y" : "N", "N", "N", v->opened_s,
 		  (unsigned long long)v->counters.down_bytes,
 		  (unsigned long long)v->counters.up_bytes, v->idle_s,
 		  remaining(v->session_timeout_s, v->opened_s), "(L)",
@@ -165,9 +166,50 @@ static void show_times(struct show_text *t, const struct session_view *v)
 			    remaining(v->idle_timeout_s, v->idle_s));
 }
 
+static const char *rate_text(uint64_t rate, char *out, size_t n)
+{
+	if (rate)
+		snprintf(out, n, "%llukbps", (unsigned long long)rate / 1000);
+	else
+		snprintf(out, n, "-");
+	return out;
+}
+
+enum { RATE_TEXT = 28, RATES_TEXT = 2 * RATE_TEXT + 8 };
+
+/* "YES (64kbps/-)": from the user, to the user. */
+static const char *throttle_text(const struct session_view *v, char out[static RATES_TEXT])
+{
+	char up[RATE_TEXT], down[RATE_TEXT];
+
+	if (!v->policy.rate_up && !v->policy.rate_down)
+		return "no";
+	snprintf(out, RATES_TEXT, "YES (%s/%s)", rate_text(v->policy.rate_up, up, sizeof(up)),
+		 rate_text(v->policy.rate_down, down, sizeof(down)));
+	return out;
+}
+
+void show_throttle_header(struct show_text *t)
+{
+	show_line(t, "%5s %5s %-32s %10s %10s %8s %8s %10s %10s", "SID", "TID", "Username",
+		  "Rate-In", "Out", "Queued-I", "O", "Dropped-I", "O");
+}
+
+void show_throttle_line(struct show_text *t, const struct session_view *v,
+			const struct core_shaper way[2])
+{
+	char user[NAME_TEXT];
+
+	show_line(t, "%5u %5u %-32s %10llu %10llu %8u %8u %10llu %10llu", v->key.sid, v->key.tid,
+		  user_or(v, "*", user), (unsigned long long)v->policy.rate_up / 1000,
+		  (unsigned long long)v->policy.rate_down / 1000, way[0].queued, way[1].queued,
+		  (unsigned long long)way[0].dropped, (unsigned long long)way[1].dropped);
+}
+
 void show_session_detail(struct show_text *t, const struct session_view *v,
 			 const struct msg_session_info *info)
 {
+	char collector[SOCK_ADDR_TEXT], rates[RATES_TEXT];
 	char text[NAME_TEXT], lac[SOCK_ADDR_TEXT];
 	const struct sess_counters *n = &v->counters;
 
@@ -195,9 +237,12 @@ void show_session_detail(struct show_text *t, const struct session_view *v,
 		show_detail(t, "Filter in", "%s", v->policy.filter_in);
 	if (v->policy.filter_out[0])
 		show_detail(t, "Filter out", "%s", v->policy.filter_out);
-	show_detail(t, "Intercepted", "no");
+	show_detail(t, "Intercepted", "%s",
+		    ip_addr_is_set(&v->policy.intercept.ip)
+			    ? sock_addr_text(&v->policy.intercept, collector)
+			    : "no");
 	show_detail(t, "Walled Garden", "no");
-	show_detail(t, "Throttled", "no");
+	show_detail(t, "Throttled", "%s", throttle_text(v, rates));
 }
 
 /* ---- tunnels --------------------------------------------------------------------------------- */

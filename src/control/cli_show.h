@@ -24,6 +24,11 @@ void show_session_line(struct show_text *t, const struct session_view *v);
 void show_session_detail(struct show_text *t, const struct session_view *v,
 			 const struct msg_session_info *info);
 
+/* The throttled ones, with what was done to them. */
+void show_throttle_header(struct show_text *t);
+void show_throttle_line(struct show_text *t, const struct session_view *v,
+			const struct core_shaper way[2]);
+
 void show_tunnel_header(struct show_text *t);
 /* Without `all`, only tunnels with a peer that are not closing. */
 void show_tunnel_line(struct show_text *t, const struct tunnel_view *v, bool all);

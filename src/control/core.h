@@ -166,6 +166,13 @@ bool core_set_garden(struct core *c, struct sess_key key, bool garden, nsec now)
 bool core_set_user(struct core *c, struct sess_key key, struct span user, nsec now);
 /* What the LAC said about the line; bit/s. */
 bool core_set_speeds(struct core *c, struct sess_key key, uint64_t tx, uint64_t rx);
+/* What one way of a throttled session did so far. */
+struct core_shaper {
+	uint64_t packets, bytes, delayed, dropped;
+	uint32_t queued;
+};
+/* From the subscriber, to the subscriber. False: no such session, or it is not throttled. */
+bool core_session_shapers(struct core *c, struct sess_key key, struct core_shaper out[2]);
 /* Copies of the session's packets go to the workers' taps (dataplane/dp_tap.h), or no longer. False
  * as above. */
 bool core_set_tap(struct core *c, struct sess_key key, bool on);

@@ -1,6 +1,8 @@
 /* What is done to the packets of a session: kept here, carried out by its worker. */
 #include "control/core_priv.h"
 
+#include "dataplane/dp_service.h"
+
 bool core_policy_keep(struct core *c, struct core_session *s, const struct sess_policy *policy)
 {
 	if (sess_policy_is_empty(policy)) {
@@ -125,5 +127,30 @@ bool core_set_tap(struct core *c, struct sess_key key, bool on)
 	m.has_tap = true;
 	m.tap = on;
 	c->env.post(c->env.ctx, core_worker_of(c, s), &m.msg);
+	return true;
+}
+
+static void read_shaper(const struct dp_shaper_stats *s, struct core_shaper *out)
+{
+	out->packets = atomic_load_explicit(&s->passed_packets, memory_order_relaxed);
+	out->bytes = atomic_load_explicit(&s->passed_bytes, memory_order_relaxed);
+	out->delayed = atomic_load_explicit(&s->delayed_packets, memory_order_relaxed);
+	out->dropped = atomic_load_explicit(&s->dropped_packets, memory_order_relaxed);
+	out->queued = atomic_load_explicit(&s->queued, memory_order_relaxed);
+}
+
+/* The statistics outlive the record that leads to them by a grace period. */
+bool core_session_shapers(struct core *c, struct sess_key key, struct core_shaper out[2])
+{
+	const struct core_session *s = core_session_get(c, key);
+	const struct dp_session *r = NULL;
+
+	memset(out, 0, 2 * sizeof(*out));
+	if (s && s->slot != DP_SLOT_NONE)
+		r = dp_session_at_rcu(c->env.tables, s->slot);
+	if (!r || !sess_key_equal(r->spec.key, key) || !r->spec.service)
+		return false;
+	for (unsigned i = 0; i < DP_WAYS; i++)
+		read_shaper(&r->spec.service->shaper[i].stats, &out[i]);
 	return true;
 }

@@ -539,6 +539,10 @@ static const struct rates_view *cli_rates(void *ctx)
 {
 	return &((struct loop *)ctx)->rates.view;
 }
+static const struct dp_acls *cli_acls(void *ctx)
+{
+	return ((struct loop *)ctx)->acls;
+}
 static void cli_apply(void *ctx, struct conf_bundle *b, nsec now)
 {
 	apply_bundle(ctx, b, now);
@@ -601,6 +605,7 @@ static void start_cli(struct loop *l)
 		.conf = cli_conf,
 		.pool = cli_pool,
 		.rates = cli_rates,
+		.acls = cli_acls,
 		.about = cli_about,
 		.workers = cli_workers,
 		.bgp = cli_bgp,

@@ -29,6 +29,7 @@ enum { SESSIONS = 200 };
 
 static unsigned dropped_sessions, dropped_users, dropped_tunnels;
 static struct sess_key last_dropped;
+static struct sess_policy policy3; /* of session 3 */
 
 /* Session i has sid i/2+1 in tunnel 7 (even i) or 9 (odd i). */
 static void made_up(unsigned i, struct session_view *v)
@@ -40,6 +41,25 @@ static void made_up(unsigned i, struct session_view *v)
 		.ip = ip_addr_v4(0x0A0A0A00u + i + 1)};
 	v->user_len = (uint8_t)snprintf((char *)v->user, sizeof(v->user), "user%u", i);
 	v->path.peer = (struct sock_addr){ip_addr_v4(0xC0000201u), 1701};
+	if (i == 3)
+		v->policy = policy3;
+}
+
+bool core_set_policy(struct core *c, struct sess_key key, const struct sess_policy *policy)
+{
+	(void)c;
+	assert_int_equal(key.gen, 4);
+	policy3 = *policy;
+	return true;
+}
+
+bool core_session_shapers(struct core *c, struct sess_key key, struct core_shaper out[2])
+{
+	(void)c;
+	(void)key;
+	out[0] = (struct core_shaper){.packets = 1, .queued = 17};
+	out[1] = (struct core_shaper){.dropped = 4711};
+	return true;
 }
 
 bool core_session_next(struct core *c, uint64_t *cursor, nsec now, struct session_view *out)
@@ -542,6 +562,110 @@ static void only_the_privileged_change_things(void **state)
 	assert_shows(run_privileged("drop user nobody"), "User nobody is not connected");
 	run_privileged("shutdown");
 	assert_int_equal(shutdowns, 1);
+	close(terminal.fd);
+	stop();
+}
+
+static void users_are_throttled(void **state)
+{
+	(void)state;
+	policy3 = (struct sess_policy){0};
+	start(NULL, 600);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	assert_shows(run("throttle user3"), "Invalid command");
+	run_privileged("enable");
+	assert_shows(run_privileged("throttle user3"), "Throttling user user3");
+	assert_int_equal(policy3.rate_up, 28000);
+	assert_int_equal(policy3.rate_down, 28000);
+	assert_shows(run_privileged("throttle user3 in 5"), "already throttled in");
+	assert_shows(run_privileged("no throttle user3"), "Unthrottling user user3");
+	assert_true(sess_policy_is_empty(&policy3));
+	assert_shows(run_privileged("throttle user3 out 18446744073709551"), "Throttling");
+	assert_int_equal(policy3.rate_up, 0);
+	assert_true(policy3.rate_down == UINT64_C(18446744073709551000));
+	assert_shows(run_privileged("throttle user3 in 64"), "Throttling");
+	const char *text = run_privileged("show throttle");
+	assert_shows(text,
+		     "user3                                    64 18446744073709551       17");
+	assert_shows(text, "4711\r\n1 throttled");
+	assert_shows(run_privileged("show throttle json"), "\"rate\":64000");
+	assert_shows(run_privileged("show session 9/2"), "YES (64kbps/18446744073709551kbps)");
+	run_privileged("no throttle user3");
+	assert_shows(run_privileged("throttle user3 in 1 out 2"), "Throttling");
+	assert_int_equal(policy3.rate_up, 1000);
+	assert_int_equal(policy3.rate_down, 2000);
+	assert_shows(run_privileged("throttle nobody"), "User nobody is not connected");
+	static const char *const wrong[] = {"0",    "-1",	"x",   "18446744073709552",
+					    "in",   "in 1 out", "1 2", "in 1 in 2",
+					    "up 3", "in 0"};
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char line[80];
+		run_privileged("no throttle user3");
+		snprintf(line, sizeof(line), "throttle user3 %s", wrong[i]);
+		run_privileged(line);
+		assert_true(sess_policy_is_empty(&policy3));
+	}
+	close(terminal.fd);
+	stop();
+}
+
+static void users_are_filtered(void **state)
+{
+	(void)state;
+	policy3 = (struct sess_policy){0};
+	start(NULL, 600);
+	struct conf_report quiet = {.say = ignore_report};
+	struct conf *edited = conf_edit(
+		conf, span_str("ip access-list extended web\n permit tcp any any eq 80\n"), &quiet);
+	conf_free(conf);
+	conf = edited;
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	assert_shows(run("filter user3 in web"), "Invalid command");
+	run_privileged("enable");
+	assert_shows(run_privileged("filter user3 in nolist"), "nolist is not defined");
+	assert_shows(run_privileged("filter user3"), "Usage");
+	assert_shows(run_privileged("filter user3 up web"), "Usage");
+	assert_true(sess_policy_is_empty(&policy3));
+	assert_shows(run_privileged("filter user3 in web"), "Filtering user user3");
+	assert_string_equal(policy3.filter_in, "web");
+	assert_string_equal(policy3.filter_out, "");
+	assert_shows(run_privileged("filter user3 in web"), "has a filter in already");
+	assert_shows(run_privileged("filter user3 out web"), "Filtering");
+	assert_string_equal(policy3.filter_out, "web");
+	assert_shows(run_privileged("show session 9/2"), "Filter in:");
+	assert_shows(run_privileged("no filter user3"), "Removed all filters");
+	assert_true(sess_policy_is_empty(&policy3));
+	close(terminal.fd);
+	stop();
+}
+
+static void only_the_privileged_see_interception(void **state)
+{
+	(void)state;
+	policy3 = (struct sess_policy){0};
+	start(NULL, 600);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	run_privileged("enable");
+	assert_shows(run_privileged("snoop user3"), "snoop_host and snoop_port are not set");
+	assert_shows(run_privileged("snoop user3 1.2.3.4"), "Usage");
+	assert_shows(run_privileged("snoop user3 1.2.3 99"), "Usage");
+	assert_shows(run_privileged("snoop user3 1.2.3.4 65536"), "Usage");
+	assert_true(sess_policy_is_empty(&policy3));
+	assert_shows(run_privileged("snoop user3 192.0.2.9 5555"), "Snooping user user3");
+	assert_int_equal(policy3.intercept.port, 5555);
+	assert_shows(run_privileged("show session 9/2"), "192.0.2.9:5555");
+	assert_shows(run_privileged("show session json"), "192.0.2.9:5555");
+	run("disable");
+	assert_null(strstr(run("show session 9/2"), "5555"));
+	assert_null(strstr(run("show session json"), "5555"));
+	assert_null(strstr(run("show users user3"), "5555"));
+	assert_shows(run("no snoop user3"), "Invalid command");
+	run_privileged("enable");
+	assert_shows(run_privileged("no snoop user3"), "Not snooping user user3");
+	assert_true(sess_policy_is_empty(&policy3));
 	close(terminal.fd);
 	stop();
 }
@@ -1145,6 +1269,9 @@ int main(void)
 		cmocka_unit_test(listings_are_whole),
 		cmocka_unit_test(an_id_finds_all_sessions_that_have_it),
 		cmocka_unit_test(only_the_privileged_change_things),
+		cmocka_unit_test(users_are_throttled),
+		cmocka_unit_test(users_are_filtered),
+		cmocka_unit_test(only_the_privileged_see_interception),
 		cmocka_unit_test(the_load_of_each_worker_is_shown),
 		cmocka_unit_test(every_display_can_be_json),
 		cmocka_unit_test(sessions_can_be_filtered),
