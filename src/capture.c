@@ -57,12 +57,12 @@ struct state {
 	uint8_t room[BATCH][DATAGRAM_MAX];
 };
 
-static volatile sig_atomic_t stopping;
+static _Atomic bool stopping;
 
 static void on_signal(int number)
 {
 	(void)number;
-	stopping = 1;
+	stopping = true;
 }
 
 /* ---- options --------------------------------------------------------------------------------- */
