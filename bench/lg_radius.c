@@ -10,6 +10,9 @@ enum {
 	SESSION_TIMEOUT = 27,
 	CALLING_STATION_ID = 31,
 	ACCT_STATUS_TYPE = 40,
+	ACCT_DELAY_TIME = 41,
+	ACCT_SESSION_ID = 44,
+	EVENT_TIMESTAMP = 55,
 	CHAP_CHALLENGE = 60,
 	MESSAGE_AUTHENTICATOR = 80,
 	HEADER = 20,
@@ -40,6 +43,15 @@ static void attribute(uint8_t type, struct span v, struct lg_rad_request *out)
 		break;
 	case ACCT_STATUS_TYPE:
 		out->acct_status = span_u32(&v);
+		break;
+	case ACCT_DELAY_TIME:
+		out->acct_delay_s = span_u32(&v);
+		break;
+	case ACCT_SESSION_ID:
+		out->acct_session = v;
+		break;
+	case EVENT_TIMESTAMP:
+		out->event_s = span_u32(&v);
 		break;
 	default:
 		break;

@@ -29,8 +29,12 @@ struct lg_rad_request {
 	struct span user, pap, chap, challenge;
 	struct span message_auth; /* p is NULL when absent */
 	struct span eui;	  /* Calling-Station-Id */
-	uint32_t acct_status;
+	uint32_t acct_status, acct_delay_s, event_s;
+	struct span acct_session;
 };
+
+/* Acct-Status-Type */
+enum { LG_RAD_START = 1, LG_RAD_STOP = 2, LG_RAD_INTERIM = 3, LG_RAD_STATUSES = 4 };
 
 struct lg_rad_answer {
 	bool message_auth;  /* put one in */

@@ -1,7 +1,8 @@
 /*
  * radius-responder - answers Access-Requests (PAP, CHAP) and accounting as fast as one thread can,
  * so that a benchmark of an LNS does not measure its RADIUS server. Not a RADIUS server: one
- * password for everybody, no state.
+ * password for everybody, no state but which
+ * accounting records it has answered.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/nsec.h"
-#include "lg_radius.h"
+#include "lg_seen.h"
 
 enum { BATCH = 64, BUFFER = 8 << 20, DELAYED_MAX = 65536, REPLY_MAX = 256 };
 
@@ -24,7 +25,9 @@ static const char help[] =
 	"\n"
 	"Answers Access-Requests and Accounting-Requests for benchmarks. Ends at SIGTERM or "
 	"SIGINT\n"
-	"and then prints what it did as one line of JSON.\n"
+	"and then prints what it did as one line of JSON; at SIGUSR2 what it did so far. SIGUSR1 "
+	"turns\n"
+	"accounting silent, and back.\n"
 	"\n"
 	"  --bind ADDRESS     (127.0.0.1)\n"
 	"  --port N           authentication; accounting is the next one (1812)\n"
@@ -37,13 +40,14 @@ static const char help[] =
 	"  --session-timeout S\n"
 	"  --delay MS         answer later\n"
 	"  --silent PERCENT   of the requests are not answered\n"
+	"  --no-accounting    accounting is silent until SIGUSR1\n"
 	"  --reject PERCENT   of the logins are refused\n";
 
 struct conf {
 	struct in_addr bind;
 	unsigned port;
 	struct span secret, password;
-	bool any_password, always_message_auth;
+	bool any_password, always_message_auth, no_accounting;
 	uint32_t pool, session_timeout_s;
 	unsigned delay_ms, silent, reject;
 };
@@ -64,6 +68,7 @@ struct delayed {
 struct responder {
 	struct conf conf;
 	struct stats stats;
+	struct lg_seen seen;
 	nsec now;
 	uint32_t random;
 	struct delayed *queue;
@@ -74,11 +79,16 @@ struct responder {
 	uint8_t in_room[BATCH][LG_RAD_MAX], out_room[BATCH][REPLY_MAX];
 };
 
-static volatile sig_atomic_t ended;
+static volatile sig_atomic_t ended, toggled, asked;
 
 static void on_signal(int number)
 {
-	ended = number;
+	if (number == SIGUSR1)
+		toggled = 1;
+	else if (number == SIGUSR2)
+		asked = 1;
+	else
+		ended = number;
 }
 
 static nsec clock_now(void)
@@ -122,7 +132,8 @@ static bool answer(struct responder *r, struct span datagram, struct wbuf *w)
 		r->stats.bad++;
 		return false;
 	}
-	if (chance(r, r->conf.silent)) {
+	bool accounting = q.code == LG_RAD_ACCT_REQUEST;
+	if (chance(r, r->conf.silent) || (accounting && r->conf.no_accounting)) {
 		r->stats.silent++;
 		return false;
 	}
@@ -131,6 +142,8 @@ static bool answer(struct responder *r, struct span datagram, struct wbuf *w)
 	if (q.code != LG_RAD_ACCT_REQUEST)
 		return false;
 	r->stats.accounting++;
+	if (!lg_seen_add(&r->seen, &q))
+		return false;
 	return lg_rad_reply(w, &q, LG_RAD_ACCT_RESPONSE, &none, r->conf.secret);
 }
 
@@ -219,6 +232,34 @@ static int open_port(const struct conf *c, unsigned port)
 	return fd;
 }
 
+static void print(const struct responder *r)
+{
+	const struct lg_seen *s = &r->seen;
+
+	printf("{\"accepts\":%llu,\"rejects\":%llu,\"accounting\":%llu,\"silent\":%llu,"
+	       "\"bad\":%llu,\"late\":%llu,\"starts\":%llu,\"stops\":%llu,\"interims\":%llu,"
+	       "\"others\":%llu,\"resent\":%llu,\"doubled\":%llu,\"delayed\":%llu,\"paired\":%s}\n",
+	       (unsigned long long)r->stats.accepts, (unsigned long long)r->stats.rejects,
+	       (unsigned long long)r->stats.accounting, (unsigned long long)r->stats.silent,
+	       (unsigned long long)r->stats.bad, (unsigned long long)r->stats.late,
+	       (unsigned long long)s->records[LG_RAD_START],
+	       (unsigned long long)s->records[LG_RAD_STOP],
+	       (unsigned long long)s->records[LG_RAD_INTERIM], (unsigned long long)s->records[0],
+	       (unsigned long long)s->resent, (unsigned long long)s->doubled,
+	       (unsigned long long)s->late, s->starts == s->stops ? "true" : "false");
+	fflush(stdout);
+}
+
+static void signals(struct responder *r)
+{
+	if (toggled)
+		r->conf.no_accounting = !r->conf.no_accounting;
+	toggled = 0;
+	if (asked)
+		print(r);
+	asked = 0;
+}
+
 static void run(struct responder *r)
 {
 	struct pollfd p[2] = {{.events = POLLIN}, {.events = POLLIN}};
@@ -226,6 +267,7 @@ static void run(struct responder *r)
 	p[1].fd = open_port(&r->conf, r->conf.port + 1);
 	while (!ended) {
 		poll(p, 2, r->queued ? 1 : 1000);
+		signals(r);
 		r->now = clock_now();
 		for (int i = 0; i < 2; i++)
 			if (p[i].revents & POLLIN)
@@ -277,6 +319,9 @@ static void option(struct conf *c, int o, const char *arg)
 	case 'a':
 		c->any_password = true;
 		break;
+	case 'n':
+		c->no_accounting = true;
+		break;
 	case 'f':
 		c->pool = ntohl(address(arg).s_addr);
 		break;
@@ -310,6 +355,7 @@ static const struct option options[] = {
 	{"password", required_argument, NULL, 'w'},
 	{"any-password", no_argument, NULL, 'a'},
 	{"pool", required_argument, NULL, 'f'},
+	{"no-accounting", no_argument, NULL, 'n'},
 	{"message-auth", no_argument, NULL, 'm'},
 	{"session-timeout", required_argument, NULL, 't'},
 	{"delay", required_argument, NULL, 'd'},
@@ -339,13 +385,12 @@ int main(int argc, char **argv)
 		return 1;
 	sigaction(SIGINT, &a, NULL);
 	sigaction(SIGTERM, &a, NULL);
+	sigaction(SIGUSR1, &a, NULL);
+	sigaction(SIGUSR2, &a, NULL);
 	prepare(&r);
 	run(&r);
-	printf("{\"accepts\":%llu,\"rejects\":%llu,\"accounting\":%llu,\"silent\":%llu,"
-	       "\"bad\":%llu,\"late\":%llu}\n",
-	       (unsigned long long)r.stats.accepts, (unsigned long long)r.stats.rejects,
-	       (unsigned long long)r.stats.accounting, (unsigned long long)r.stats.silent,
-	       (unsigned long long)r.stats.bad, (unsigned long long)r.stats.late);
+	print(&r);
+	lg_seen_free(&r.seen);
 	free(r.queue);
 	return 0;
 }

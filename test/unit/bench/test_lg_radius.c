@@ -3,11 +3,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "lg_hist.h"
 #include "lg_packet.h"
 #include "lg_radius.h"
+#include "lg_seen.h"
 
 /* RFC 2865 7.1 */
 static const uint8_t nemo[] = {
@@ -147,11 +149,43 @@ static void percentiles_are_within_a_few_percent(void **state)
 	assert_int_equal(h.n, 100002);
 }
 
+static void each_record_counts_once(void **state)
+{
+	(void)state;
+	struct lg_seen seen = {0};
+	uint8_t authenticator[16] = {0};
+	char id[16];
+
+	for (unsigned round = 0; round < 3; round++) {
+		for (uint32_t i = 0; i < 100000; i++) {
+			struct lg_rad_request q = {.authenticator = authenticator,
+						   .acct_status =
+							   i % 2 ? LG_RAD_STOP : LG_RAD_START};
+			snprintf(id, sizeof(id), "S%u", i / 2);
+			q.acct_session = span_str(id);
+			authenticator[0] = round == 2; /* at last, in another datagram */
+			assert_true(lg_seen_add(&seen, &q));
+		}
+	}
+	assert_int_equal(seen.records[LG_RAD_START], 50000);
+	assert_int_equal(seen.records[LG_RAD_STOP], 50000);
+	assert_int_equal(seen.resent, 100000);
+	assert_int_equal(seen.doubled, 100000);
+	assert_true(seen.starts == seen.stops);
+	struct lg_rad_request one = {.authenticator = authenticator,
+				     .acct_status = LG_RAD_START,
+				     .acct_session = span_str("alone")};
+	assert_true(lg_seen_add(&seen, &one));
+	assert_false(seen.starts == seen.stops);
+	lg_seen_free(&seen);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_pap_request_of_the_rfc_proves_its_password),
 		cmocka_unit_test(every_truncation_is_refused),
+		cmocka_unit_test(each_record_counts_once),
 		cmocka_unit_test(an_answer_carries_both_authenticators),
 		cmocka_unit_test(the_number_of_a_user_is_at_its_end),
 		cmocka_unit_test(a_udp_packet_has_right_checksums_and_its_stamp),
