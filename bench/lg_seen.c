@@ -47,6 +47,26 @@ static uint64_t identity(const struct lg_rad_request *q)
 	return hash ? hash : 1;
 }
 
+/* All attributes but Acct-Delay-Time, in whatever order. */
+static uint32_t content(const struct lg_rad_request *q)
+{
+	enum { HEADER = 20, ACCT_DELAY_TIME = 41 };
+	struct span in = q->whole;
+	uint64_t sum = 0;
+
+	span_take(&in, HEADER);
+	while (in.n >= 2) {
+		struct span type = in;
+		size_t n = in.p[1];
+		if (n < 2)
+			break;
+		struct span attribute = span_sub(&in, n);
+		if (span_u8(&type) != ACCT_DELAY_TIME)
+			sum += hash_bytes(attribute, 0);
+	}
+	return (uint32_t)(sum >> 32);
+}
+
 bool lg_seen_add(struct lg_seen *s, const struct lg_rad_request *q)
 {
 	uint64_t hash = identity(q), session = hash_bytes(q->acct_session, 0);
@@ -61,9 +81,11 @@ bool lg_seen_add(struct lg_seen *s, const struct lg_rad_request *q)
 			s->resent++;
 		else
 			s->doubled++;
+		if (slot->request != start && slot->content != content(q))
+			s->altered++;
 		return true;
 	}
-	*slot = (struct lg_seen_slot){(uint32_t)hash, (uint32_t)(hash >> 32), start};
+	*slot = (struct lg_seen_slot){(uint32_t)hash, (uint32_t)(hash >> 32), start, content(q)};
 	s->n++;
 	s->records[q->acct_status < LG_RAD_STATUSES ? q->acct_status : 0]++;
 	s->late += q->acct_delay_s > 0;

@@ -238,7 +238,8 @@ static void print(const struct responder *r)
 
 	printf("{\"accepts\":%llu,\"rejects\":%llu,\"accounting\":%llu,\"silent\":%llu,"
 	       "\"bad\":%llu,\"late\":%llu,\"starts\":%llu,\"stops\":%llu,\"interims\":%llu,"
-	       "\"others\":%llu,\"resent\":%llu,\"doubled\":%llu,\"delayed\":%llu,\"paired\":%s}\n",
+	       "\"others\":%llu,\"resent\":%llu,\"doubled\":%llu,\"altered\":%llu,\"delayed\":%llu,"
+	       "\"paired\":%s}\n",
 	       (unsigned long long)r->stats.accepts, (unsigned long long)r->stats.rejects,
 	       (unsigned long long)r->stats.accounting, (unsigned long long)r->stats.silent,
 	       (unsigned long long)r->stats.bad, (unsigned long long)r->stats.late,
@@ -246,7 +247,8 @@ static void print(const struct responder *r)
 	       (unsigned long long)s->records[LG_RAD_STOP],
 	       (unsigned long long)s->records[LG_RAD_INTERIM], (unsigned long long)s->records[0],
 	       (unsigned long long)s->resent, (unsigned long long)s->doubled,
-	       (unsigned long long)s->late, s->starts == s->stops ? "true" : "false");
+	       (unsigned long long)s->altered, (unsigned long long)s->late,
+	       s->starts == s->stops ? "true" : "false");
 	fflush(stdout);
 }
 

@@ -153,17 +153,19 @@ static void each_record_counts_once(void **state)
 {
 	(void)state;
 	struct lg_seen seen = {0};
-	uint8_t authenticator[16] = {0};
+	uint8_t authenticator[16] = {0}, packet[32] = {[20] = 41, 6, 0, 0, 0, 0, 44, 6};
 	char id[16];
 
 	for (unsigned round = 0; round < 3; round++) {
 		for (uint32_t i = 0; i < 100000; i++) {
-			struct lg_rad_request q = {.authenticator = authenticator,
+			struct lg_rad_request q = {.whole = span_of(packet, sizeof(packet)),
+						   .authenticator = authenticator,
 						   .acct_status =
 							   i % 2 ? LG_RAD_STOP : LG_RAD_START};
 			snprintf(id, sizeof(id), "S%u", i / 2);
 			q.acct_session = span_str(id);
 			authenticator[0] = round == 2; /* at last, in another datagram */
+			packet[25] = (uint8_t)round;
 			assert_true(lg_seen_add(&seen, &q));
 		}
 	}
@@ -171,12 +173,17 @@ static void each_record_counts_once(void **state)
 	assert_int_equal(seen.records[LG_RAD_STOP], 50000);
 	assert_int_equal(seen.resent, 100000);
 	assert_int_equal(seen.doubled, 100000);
+	assert_int_equal(seen.altered, 0);
 	assert_true(seen.starts == seen.stops);
-	struct lg_rad_request one = {.authenticator = authenticator,
+	struct lg_rad_request one = {.whole = span_of(packet, sizeof(packet)),
+				     .authenticator = authenticator,
 				     .acct_status = LG_RAD_START,
 				     .acct_session = span_str("alone")};
 	assert_true(lg_seen_add(&seen, &one));
 	assert_false(seen.starts == seen.stops);
+	packet[31] = authenticator[0] = 7;
+	assert_true(lg_seen_add(&seen, &one));
+	assert_int_equal(seen.altered, 1);
 	lg_seen_free(&seen);
 }
 
