@@ -132,6 +132,7 @@ static void allow_descriptors(void)
 
 static int serve(const struct options *o, struct conf *conf)
 {
+	heap_start();
 	log_sink_start();
 	log_sink_level(conf->debug > o->loop.debug ? conf->debug : o->loop.debug);
 	log_sink_open(conf->log_file);

@@ -374,6 +374,8 @@ struct core *core_new(const struct core_env *env, const struct conf *conf, struc
 	list_init(&c->queries_by_age);
 	wheel_init(&c->wheel, now);
 	env->random(env->ctx, &c->hash_seed, sizeof(c->hash_seed));
+	/* A process that ends and begins within a second must not give an Acct-Session-Id twice. */
+	env->random(env->ctx, &c->unique_id, sizeof(c->unique_id));
 	aaa_radius_terms(c);
 	c->radius = radius_new(c, now);
 	if (!c->radius) {

@@ -9,4 +9,8 @@
 
 extern const struct alloc heap;
 
+/* What was freed goes back to the system within seconds, by a thread of jemalloc's own. Once, after
+ * the last fork; without jemalloc nothing happens. */
+void heap_start(void);
+
 #endif

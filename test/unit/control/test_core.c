@@ -384,7 +384,7 @@ static void radius_pap_request_says_what_the_server_needs(void **state)
 	assert_memory_equal(password, "arctangent", 10);
 	assert_true(find_attr(s, RAD_ACCT_SESSION_ID, &v));
 	assert_int_equal(v.n, 16);
-	assert_memory_equal(v.p, "00000001", 8);
+	assert_int_equal(strspn((const char *)v.p, "0123456789ABCDEF"), 16);
 	assert_true(find_attr(s, RAD_NAS_PORT, &v));
 	assert_int_equal(span_u32(&v), 1 << 16 | 5);
 	static const uint8_t wanted[] = {RAD_USER_NAME,
