@@ -14,61 +14,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/crypto.h"
 #include "base/panic.h"
-#include "control/cli_conn.h"
-#include "control/conf_acl.h"
+#include "control/cli_server.h"
 #include "control/conf_files.h"
 
 enum {
 	BACKLOG = 10,
 	THREAD_STACK = 256 * 1024,
-	LOGIN_IDLE_S = 60,   /* silence before the login is done */
-	REFUSED_MAX = 3,     /* wrong passwords before the connection is closed */
-	REFUSED_DELAY_S = 2, /* after each of them */
 	SEND_TIMEOUT_S = 30, /* a terminal that takes no more output is given up */
-	PASSWORD_MAX = 4096,
-	LOCKOUT_AFTER = 6, /* wrong passwords from one address, the right one not among them */
-	LOCKOUT_S = 60,	   /* then it may not connect for so long */
-	OFFENDERS = 64,	   /* addresses that are remembered; the one that is quiet longest goes */
-	ACL_RULES = 256,   /* of cli_access_list */
 };
-
-/* An address that gave wrong passwords. */
-struct offender {
-	struct ip_addr ip;
-	unsigned wrong;
-	time_t last; /* monotonic clock */
-};
-
-struct cli_server {
-	struct cli_env env;
-	char hostname[256];	      /* env.hostname points here */
-	struct cli_baseline baseline; /* control thread only */
-	struct timespec started;      /* monotonic clock */
-	int listen_fd;
-	int unix_fd; /* -1: no cli_socket */
-	char unix_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	int wake_fd; /* eventfd: the listener is to end */
-	pthread_t listener;
-
-	pthread_mutex_t lock; /* of all below */
-	pthread_cond_t ended; /* a connection is gone, or the server stops */
-	struct cli_conn *conns;
-	unsigned n_conns;
-	struct cli_users *users; /* NULL: none */
-	unsigned max_conns, idle_s;
-	bool stopping;
-	struct offender offenders[OFFENDERS];
-	bool has_acl;
-	unsigned n_acl;
-	struct conf_acl_net acl[ACL_RULES];
-	struct conf *rollback; /* what comes back unless it is confirmed; NULL: nothing */
-	struct timespec rollback_at;
-};
-
-/* libcli's callbacks for passwords are not told which connection asks. */
-static _Thread_local struct cli_conn *this_conn;
 
 void conn_log(const struct cli_env *env, enum log_level level, const char *format, ...)
 {
@@ -81,156 +35,7 @@ void conn_log(const struct cli_env *env, enum log_level level, const char *forma
 	env->log(env->ctx, level, text);
 }
 
-/* ---- login ----------------------------------------------------------------------------------- */
-
-/* Copies the stored password of a name (NULL: of `enable`); false when there is none. */
-static bool stored_password(struct cli_server *s, const char *name, char out[static PASSWORD_MAX])
-{
-	pthread_mutex_lock(&s->lock);
-	const char *stored = NULL;
-	if (s->users)
-		stored = name ? cli_users_password(s->users, name) : cli_users_enable(s->users);
-	bool found = stored != NULL && strlen(stored) < PASSWORD_MAX;
-	if (found)
-		memcpy(out, stored, strlen(stored) + 1);
-	pthread_mutex_unlock(&s->lock);
-	return found;
-}
-
-/* Waits, but not longer than the server lives. */
-static void delay(struct cli_server *s, unsigned seconds)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += seconds;
-	pthread_mutex_lock(&s->lock);
-	while (!s->stopping)
-		if (pthread_cond_timedwait(&s->ended, &s->lock, &until) == ETIMEDOUT)
-			break;
-	pthread_mutex_unlock(&s->lock);
-}
-
-static time_t seconds_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
-/* What is known of an address, NULL when nothing. The lock is held. */
-static struct offender *offender_find(struct cli_server *s, const struct ip_addr *ip)
-{
-	for (unsigned i = 0; i < OFFENDERS; i++)
-		if (s->offenders[i].wrong && ip_addr_equal(&s->offenders[i].ip, ip))
-			return &s->offenders[i];
-	return NULL;
-}
-
-static void note_wrong(struct cli_server *s, const struct ip_addr *ip)
-{
-	pthread_mutex_lock(&s->lock);
-	struct offender *o = offender_find(s, ip);
-	if (!o) {
-		o = &s->offenders[0];
-		for (unsigned i = 1; i < OFFENDERS; i++)
-			if (s->offenders[i].last < o->last)
-				o = &s->offenders[i];
-		*o = (struct offender){.ip = *ip};
-	}
-	o->wrong++;
-	o->last = seconds_now();
-	pthread_mutex_unlock(&s->lock);
-}
-
-static void note_right(struct cli_server *s, const struct ip_addr *ip)
-{
-	pthread_mutex_lock(&s->lock);
-	struct offender *o = offender_find(s, ip);
-	if (o)
-		*o = (struct offender){0};
-	pthread_mutex_unlock(&s->lock);
-}
-
-/* The lock is held. */
-static bool is_locked_out(struct cli_server *s, const struct ip_addr *ip)
-{
-	struct offender *o = offender_find(s, ip);
-
-	if (!o || o->wrong < LOCKOUT_AFTER)
-		return false;
-	if (seconds_now() - o->last < LOCKOUT_S)
-		return true;
-	*o = (struct offender){0};
-	return false;
-}
-
-static void refuse(struct cli_conn *conn, const char *what)
-{
-	conn->refused++;
-	if (!conn->local)
-		note_wrong(conn->server, &conn->ip);
-	conn_log(conn->env, LOG_WARN, "cli: %s refused from %s (%u)", what, conn->peer,
-		 conn->refused);
-	delay(conn->server, REFUSED_DELAY_S);
-	if (conn->refused >= REFUSED_MAX)
-		shutdown(conn->shutdown_fd, SHUT_RD); /* libcli then sees the end of input */
-}
-
-static bool password_ok(struct cli_conn *conn, const char *name, const char *password)
-{
-	/* An unknown name costs as much time as a known one with a plain password. */
-	char stored[PASSWORD_MAX] = "*";
-	bool known = stored_password(conn->server, name, stored);
-	bool ok = password_matches(password, stored) && known;
-	mem_wipe(stored, sizeof(stored));
-	return ok;
-}
-
-static int check_login(const char *name, const char *password)
-{
-	struct cli_conn *conn = this_conn;
-
-	if (!password_ok(conn, name, password)) {
-		refuse(conn, "login");
-		return CLI_ERROR;
-	}
-	conn->refused = 0;
-	note_right(conn->server, &conn->ip);
-	snprintf(conn->user, sizeof(conn->user), "%s", name);
-	cli_set_idle_timeout(conn->cli, conn->idle_s);
-	conn_log(conn->env, LOG_NOTE, "cli: login from %s", conn->peer);
-	return CLI_OK;
-}
-
-/* Unlike the other callback, libcli takes 0 from this one for "no". */
-static int check_enable(const char *password)
-{
-	struct cli_conn *conn = this_conn;
-
-	if (!password_ok(conn, NULL, password)) {
-		refuse(conn, "enable");
-		return 0;
-	}
-	conn->refused = 0;
-	return 1;
-}
-
 /* ---- one connection -------------------------------------------------------------------------- */
-
-static int idle_ended(struct cli_def *cli)
-{
-	cli_print(cli, "Idle timeout");
-	return CLI_QUIT;
-}
-
-static bool has_enable_password(struct cli_server *s)
-{
-	pthread_mutex_lock(&s->lock);
-	bool has = s->users && cli_users_enable(s->users);
-	pthread_mutex_unlock(&s->lock);
-	return has;
-}
 
 static void converse(struct cli_conn *conn)
 {
@@ -242,16 +47,11 @@ static void converse(struct cli_conn *conn)
 	conn->cli = cli;
 	cli_set_context(cli, conn);
 	cli_set_hostname(cli, conn->env->hostname);
-	cli_set_idle_timeout_callback(cli, conn->local ? conn->idle_s : LOGIN_IDLE_S, idle_ended);
-	if (!conn->local)
-		cli_set_auth_callback(cli, check_login);
-	/* By the UNIX socket comes root, who needs no password and no telnet. */
-	if (ip_addr_is_set(&conn->ip) && has_enable_password(conn->server))
-		cli_set_enable_callback(cli, check_enable);
+	cli_login_register(conn);
 	cli_unregister_command(cli, "configure");
 	cli_cmd_register(conn);
 	if (!ip_addr_is_set(&conn->ip)) {
-		cli_telnet_protocol(cli, 0);
+		cli_telnet_protocol(cli, 0); /* no telnet there */
 		cli_batch_register(conn);
 	}
 	cli_loop(cli, conn->fd); /* closes it */
@@ -280,11 +80,9 @@ static void *conn_thread(void *arg)
 	struct cli_conn *conn = arg;
 	enum log_level level = conn->local ? LOG_CALLS : LOG_NOTE;
 
-	this_conn = conn;
 	conn_log(conn->env, level, "cli: connection from %s", conn->peer);
 	converse(conn);
 	conn_log(conn->env, level, "cli: connection from %s closed", conn->peer);
-	this_conn = NULL;
 	forget(conn);
 	return NULL;
 }
@@ -319,6 +117,18 @@ static struct cli_conn *conn_new(struct cli_server *s, int fd, const struct sock
 	return conn;
 }
 
+/* By cli_access_list; the destination is the address that was connected to. The lock is held. */
+static bool is_permitted(const struct cli_server *s, const struct cli_conn *conn)
+{
+	struct sockaddr_in at = {0};
+	socklen_t len = sizeof(at);
+
+	if (getsockname(conn->fd, (struct sockaddr *)&at, &len) != 0)
+		return false;
+	struct ip_addr local = ip_addr_v4(ntohl(at.sin_addr.s_addr));
+	return conf_acl_permits(s->acl, s->n_acl, &conn->ip, &local);
+}
+
 /* Why this connection cannot be served, or NULL. The lock is held. */
 static const char *why_not(struct cli_server *s, const struct cli_conn *conn)
 {
@@ -328,9 +138,9 @@ static const char *why_not(struct cli_server *s, const struct cli_conn *conn)
 		return "too many connections";
 	if (conn->fd >= FD_SETSIZE)
 		return "too many open files"; /* libcli waits with select() */
-	if (!conn->local && s->has_acl && !conf_acl_permits(s->acl, s->n_acl, &conn->ip))
+	if (!conn->local && s->has_acl && !is_permitted(s, conn))
 		return "not in cli_access_list";
-	if (!conn->local && is_locked_out(s, &conn->ip))
+	if (!conn->local && cli_is_locked_out(s, &conn->ip))
 		return "too many wrong passwords from there";
 	if (!conn->local && (!s->users || cli_users_count(s->users) == 0))
 		return "no users are defined";
@@ -397,7 +207,7 @@ static void accept_one(struct cli_server *s, int listen_fd)
 	if (fd < 0) {
 		/* Out of descriptors: the connection stays in the backlog; do not spin on it. */
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-			delay(s, 1);
+			cli_delay(s, 1);
 		return;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
@@ -408,83 +218,6 @@ static void accept_one(struct cli_server *s, int listen_fd)
 		serve(s, conn);
 	else
 		close(fd);
-}
-
-/* ---- commit-confirmed ------------------------------------------------------------------------ */
-
-bool cli_rollback_arm(struct cli_server *s, struct conf *conf, unsigned seconds)
-{
-	uint64_t one = 1;
-
-	pthread_mutex_lock(&s->lock);
-	bool free_now = !s->rollback && !s->stopping;
-	if (free_now) {
-		s->rollback = conf;
-		clock_gettime(CLOCK_MONOTONIC, &s->rollback_at);
-		s->rollback_at.tv_sec += seconds;
-	}
-	pthread_mutex_unlock(&s->lock);
-	if (free_now) /* the listener is to wait no longer than that */
-		(void)!write(s->wake_fd, &one, sizeof(one));
-	return free_now;
-}
-
-struct conf *cli_rollback_take(struct cli_server *s)
-{
-	pthread_mutex_lock(&s->lock);
-	struct conf *conf = s->rollback;
-	s->rollback = NULL;
-	pthread_mutex_unlock(&s->lock);
-	return conf;
-}
-
-/* Milliseconds until the rollback; -1 when none is pending. */
-static int rollback_ms(struct cli_server *s)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	pthread_mutex_lock(&s->lock);
-	int64_t ms = (int64_t)(s->rollback_at.tv_sec - now.tv_sec) * 1000 +
-		     (s->rollback_at.tv_nsec - now.tv_nsec) / 1000000;
-	bool pending = s->rollback != NULL;
-	pthread_mutex_unlock(&s->lock);
-	if (!pending)
-		return -1;
-	return ms < 0 ? 0 : (int)ms + 1;
-}
-
-unsigned cli_rollback_left(struct cli_server *s)
-{
-	int ms = rollback_ms(s);
-	return ms < 0 ? 0 : (unsigned)ms / 1000 + 1;
-}
-
-struct rollback_ask {
-	const struct cli_env *env;
-	struct conf *conf;
-};
-
-static void roll_back(struct core *core, nsec now, void *arg)
-{
-	struct rollback_ask *a = arg;
-	struct conf_bundle b = {.conf = a->conf};
-	(void)core;
-
-	a->conf = NULL;
-	a->env->apply(a->env->ctx, &b, now);
-}
-
-static void roll_back_if_due(struct cli_server *s)
-{
-	if (rollback_ms(s) != 0)
-		return;
-	struct rollback_ask a = {.env = &s->env, .conf = cli_rollback_take(s)};
-	if (!a.conf)
-		return;
-	conn_log(&s->env, LOG_WARN, "cli: the configuration was not confirmed and is rolled back");
-	request_run(s->env.requests, roll_back, &a);
-	conf_free(a.conf);
 }
 
 /* True when the server stops. */
@@ -506,11 +239,11 @@ static void *listener_thread(void *arg)
 				{.fd = s->unix_fd, .events = POLLIN}};
 
 	for (;;) {
-		if (poll(fds, 3, rollback_ms(s)) < 0 && errno != EINTR)
+		if (poll(fds, 3, cli_rollback_ms(s)) < 0 && errno != EINTR)
 			break;
 		if (fds[1].revents && woken(s))
 			break;
-		roll_back_if_due(s);
+		cli_rollback_if_due(s);
 		if (fds[0].revents)
 			accept_one(s, s->listen_fd);
 		if (fds[2].revents)
@@ -599,7 +332,7 @@ static void server_free(struct cli_server *s)
 		close(s->unix_fd);
 	}
 	cli_users_free(s->users);
-	conf_free(s->rollback);
+	conf_bundle_free(&s->rollback);
 	pthread_cond_destroy(&s->ended);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -624,7 +357,7 @@ static void take_limits(struct cli_server *s, const struct conf *conf)
 	s->max_conns = conf->cli_max_connections;
 	s->idle_s = conf->cli_idle_timeout;
 	s->has_acl = conf->cli_access_list[0] != '\0';
-	conf_acl_nets(conf, conf->cli_access_list, s->acl, ACL_RULES, &s->n_acl);
+	conf_acl_nets(conf, conf->cli_access_list, s->acl, CLI_ACL_RULES, &s->n_acl);
 }
 
 struct cli_server *cli_server_start(const struct cli_env *env, const struct conf *conf,
@@ -657,15 +390,19 @@ struct cli_server *cli_server_start(const struct cli_env *env, const struct conf
 	return NULL;
 }
 
-void cli_server_update(struct cli_server *s, const struct conf *conf, struct cli_users *users)
+struct cli_users *cli_server_update(struct cli_server *s, const struct conf *conf,
+				    struct cli_users *users)
 {
+	struct cli_users *before = NULL;
+
 	pthread_mutex_lock(&s->lock);
 	if (users) {
-		cli_users_free(s->users);
+		before = s->users;
 		s->users = users;
 	}
 	take_limits(s, conf);
 	pthread_mutex_unlock(&s->lock);
+	return before;
 }
 
 void cli_server_stop(struct cli_server *s)

@@ -65,8 +65,13 @@ struct cli_server;
  * server's from here on. */
 struct cli_server *cli_server_start(const struct cli_env *env, const struct conf *conf,
 				    struct cli_users *users, char reason[static 160]);
-/* Control, after a change: limits, and unless NULL new users; the address stays. */
-void cli_server_update(struct cli_server *s, const struct conf *conf, struct cli_users *users);
+/* Control, after a change: limits, and unless NULL new users; the address stays. Returns the users
+ * before, the caller's from here on; NULL when they stay. */
+struct cli_users *cli_server_update(struct cli_server *s, const struct conf *conf,
+				    struct cli_users *users);
+/* Control: what an apply() put something else in the place of, for a rollback that is pending; all
+ * of it is the server's from here on. */
+void cli_server_replaced(struct cli_server *s, struct conf_bundle *old);
 /* Closes the listener and every connection and waits for their threads. request_shutdown() must
  * have been called, else a thread may wait for control for ever. */
 void cli_server_stop(struct cli_server *s);

@@ -142,8 +142,8 @@ bool conn_wait(struct cli_conn *conn, unsigned ms);
 /* The rollback of `configure commit-confirmed`, one for the whole server: `conf` (the server's from
  * here on, NULL: none) comes back after so many seconds. False when one is pending already. */
 bool cli_rollback_arm(struct cli_server *s, struct conf *conf, unsigned seconds);
-/* Takes the pending one, or NULL. */
-struct conf *cli_rollback_take(struct cli_server *s);
+/* Takes the pending one, with the files that were replaced meanwhile; false: there is none. */
+bool cli_rollback_take(struct cli_server *s, struct conf_bundle *out);
 /* Seconds until it happens, 0 when none is pending. */
 unsigned cli_rollback_left(struct cli_server *s);
 

@@ -46,8 +46,11 @@ static void say_of_file(void *ctx, const char *file, uint32_t line, enum conf_se
 
 	if (line)
 		snprintf(at, sizeof(at), "%u:", line);
-	cli_print(conn->cli, "%s:%s %s: %s", file, at, severity == CONF_ERROR ? "error" : "warning",
-		  reason);
+	if (conn->json_open)
+		conn_fault(conn, "%s:%s %s", file, at, reason);
+	else
+		cli_print(conn->cli, "%s:%s %s: %s", file, at,
+			  severity == CONF_ERROR ? "error" : "warning", reason);
 	conn_log(conn->env, severity == CONF_ERROR ? LOG_ERROR : LOG_WARN, "%s:%s %s", file, at,
 		 reason);
 }
@@ -92,7 +95,11 @@ static int cmd_reload(struct cli_def *cli, const char *command, char **argv, int
 static void print_line(void *ctx, const char *text)
 {
 	struct cli_conn *conn = ctx;
-	cli_print(conn->cli, "%s", text);
+
+	if (conn->json_open)
+		conn_json_item(conn, json_string(text));
+	else
+		cli_print(conn->cli, "%s", text);
 }
 
 static int cmd_show_diff(struct cli_def *cli, const char *command, char **argv, int argc)
@@ -104,13 +111,18 @@ static int cmd_show_diff(struct cli_def *cli, const char *command, char **argv, 
 
 	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
+	bool json = conn_wants_json(argv, &argc);
 	struct conf *running = conn_conf(conn);
+	if (json)
+		conn_json_begin(conn, "differences");
 	struct conf *file =
 		running ? conf_file_load(conn->env->alloc, conn->env->conf_path, &report) : NULL;
 	if (file && !file->hostname[0]) /* settled at start */
 		memcpy(file->hostname, running->hostname, sizeof(file->hostname));
-	if (file && conf_diff(running, file, true, &out) == 0)
+	if (file && conf_diff(running, file, true, &out) == 0 && !json)
 		cli_print(cli, "No difference between what runs and %s", conn->env->conf_path);
+	if (json)
+		conn_json_end(conn);
 	conf_free(file);
 	conf_free(running);
 	return CLI_OK;
@@ -214,12 +226,12 @@ static int cmd_confirm(struct cli_def *cli, const char *command, char **argv, in
 
 	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
-	struct conf *conf = cli_rollback_take(conn->server);
-	if (!conf) {
+	struct conf_bundle confirmed;
+	if (!cli_rollback_take(conn->server, &confirmed)) {
 		conn_fault(conn, "Nothing waits to be confirmed");
 		return CLI_ERROR;
 	}
-	conf_free(conf);
+	conf_bundle_free(&confirmed);
 	conn_audit(conn, command, argv, argc);
 	cli_print(cli, "Confirmed; `write memory` keeps it beyond the next start");
 	return CLI_OK;
@@ -232,8 +244,7 @@ static int cmd_rollback(struct cli_def *cli, const char *command, char **argv, i
 
 	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
-	a.bundle.conf = cli_rollback_take(conn->server);
-	if (!a.bundle.conf) {
+	if (!cli_rollback_take(conn->server, &a.bundle)) {
 		conn_fault(conn, "Nothing waits to be confirmed");
 		return CLI_ERROR;
 	}

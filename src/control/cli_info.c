@@ -431,6 +431,10 @@ static int cmd_show_banana(struct cli_def *cli, const char *command, char **argv
 
 	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
+	if (conn_wants_json(argv, &argc)) {
+		conn_json(conn, json_pack("{ss}", "banana", "yellow"));
+		return CLI_OK;
+	}
 	cli_print(cli, " _");
 	cli_print(cli, "//\\");
 	cli_print(cli, "V  \\");
@@ -454,7 +458,10 @@ static int cmd_absent(struct cli_def *cli, const char *command, char **argv, int
 
 	if (conn_help(conn, argv, argc, NULL, true))
 		return CLI_OK;
-	conn_fault(conn, "%s: this version has no such feature yet", command);
+	if (conn_wants_json(argv, &argc))
+		conn_json(conn, json_pack("{ss}", "error", "this version has no such feature yet"));
+	else
+		conn_fault(conn, "%s: this version has no such feature yet", command);
 	return CLI_ERROR;
 }
 

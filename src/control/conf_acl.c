@@ -163,6 +163,12 @@ static bool take_extended(struct acl_text *t)
 	return take_options(t, proto == 1, ports);
 }
 
+/* The manual has a destination in standard rules too. */
+static bool take_standard(struct acl_text *t)
+{
+	return take_address(t, false) && (t->next == t->line->n || take_address(t, false));
+}
+
 bool conf_acl_rule(const struct lex_line *line, bool extended,
 		   char canonical[static CONF_VALUE_TEXT], char reason[static CONF_REASON_TEXT])
 {
@@ -171,7 +177,7 @@ bool conf_acl_rule(const struct lex_line *line, bool extended,
 
 	if (take(&t, actions) < 0)
 		return refuse(&t, "permit or deny");
-	if (!(extended ? take_extended(&t) : take_address(&t, false)))
+	if (!(extended ? take_extended(&t) : take_standard(&t)))
 		return false;
 	if (t.full) {
 		snprintf(reason, CONF_REASON_TEXT, "access list: rule too long");
@@ -182,26 +188,40 @@ bool conf_acl_rule(const struct lex_line *line, bool extended,
 
 /* ---- matching a standard list ---------------------------------------------------------------- */
 
-/* "permit any", "deny host A", "permit A W": canonical, so nothing can be wrong with it. */
+/* "any", "host A" or "A W" from word *at on: canonical, so nothing can be wrong with it. */
+static bool side_of(const struct lex_line *w, unsigned *at, struct conf_acl_side *out)
+{
+	struct ip_addr addr, wildcard = {0};
+
+	*out = (struct conf_acl_side){.wildcard = UINT32_MAX};
+	if (*at == w->n || lex_equal_nocase(w->word[*at], "any")) {
+		++*at;
+		return true;
+	}
+	if (*at + 2 > w->n)
+		return false;
+	bool host = lex_equal_nocase(w->word[*at], "host");
+	if (!ip_addr_parse(span_str(w->word[*at + host]), &addr) || addr.family != 4)
+		return false;
+	if (!host &&
+	    (!ip_addr_parse(span_str(w->word[*at + 1]), &wildcard) || wildcard.family != 4))
+		return false;
+	out->addr = ip_addr_u32(&addr);
+	out->wildcard = host ? 0 : ip_addr_u32(&wildcard);
+	*at += 2;
+	return true;
+}
+
 static bool net_of(const struct conf_kept *k, struct conf_acl_net *out)
 {
 	struct lex_line w;
 	char reason[LEX_REASON_TEXT];
-	struct ip_addr addr, wildcard = {0};
+	unsigned at = 1;
 
 	if (!lex_split(bstr_span(k->text), &w, reason) || w.n < 2)
 		return false;
-	*out = (struct conf_acl_net){.permit = w.word[0][0] == 'p', .wildcard = UINT32_MAX};
-	if (w.n == 2)
-		return true; /* any */
-	bool host = lex_equal_nocase(w.word[1], "host");
-	if (!ip_addr_parse(span_str(w.word[host ? 2 : 1]), &addr) || addr.family != 4)
-		return false;
-	if (!host && (!ip_addr_parse(span_str(w.word[2]), &wildcard) || wildcard.family != 4))
-		return false;
-	out->addr = ip_addr_u32(&addr);
-	out->wildcard = host ? 0 : ip_addr_u32(&wildcard);
-	return true;
+	out->permit = w.word[0][0] == 'p';
+	return side_of(&w, &at, &out->src) && side_of(&w, &at, &out->dst);
 }
 
 bool conf_acl_nets(const struct conf *c, const char *name, struct conf_acl_net *out, unsigned max,
@@ -222,13 +242,18 @@ bool conf_acl_nets(const struct conf *c, const char *name, struct conf_acl_net *
 	return true;
 }
 
-bool conf_acl_permits(const struct conf_acl_net *nets, unsigned n, const struct ip_addr *ip)
+static bool is_in(const struct conf_acl_side *s, const struct ip_addr *ip)
 {
-	if (ip->family != 4)
+	return ((ip_addr_u32(ip) ^ s->addr) & ~s->wildcard) == 0;
+}
+
+bool conf_acl_permits(const struct conf_acl_net *nets, unsigned n, const struct ip_addr *src,
+		      const struct ip_addr *dst)
+{
+	if (src->family != 4 || dst->family != 4)
 		return false;
-	uint32_t addr = ip_addr_u32(ip);
 	for (unsigned i = 0; i < n; i++)
-		if (((addr ^ nets[i].addr) & ~nets[i].wildcard) == 0)
+		if (is_in(&nets[i].src, src) && is_in(&nets[i].dst, dst))
 			return nets[i].permit;
 	return false;
 }

@@ -133,6 +133,14 @@ static void take_extended(struct words *w, struct dp_acl_rule *r)
 	take_options(w, r);
 }
 
+/* The destination may be left out. */
+static void take_standard(struct words *w, struct dp_acl_rule *r)
+{
+	take_address(w, &r->src, &r->src_wild);
+	if (w->next < w->line.n)
+		take_address(w, &r->dst, &r->dst_wild);
+}
+
 bool conf_filter_rule(struct span text, bool extended, struct dp_acl_rule *out)
 {
 	struct words w = {.next = 0};
@@ -147,7 +155,7 @@ bool conf_filter_rule(struct span text, bool extended, struct dp_acl_rule *out)
 	if (extended)
 		take_extended(&w, out);
 	else
-		take_address(&w, &out->src, &out->src_wild);
+		take_standard(&w, out);
 	return !w.bad && w.next == w.line.n;
 }
 

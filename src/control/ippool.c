@@ -469,6 +469,8 @@ static void swap_ranges(struct ippool *p, struct ippool *q)
 	q->sorted = old.sorted;
 	q->n = old.n;
 	q->cap = old.cap;
+	q->total = old.total;
+	q->fresh = 0;
 }
 
 bool ippool_replace(struct ippool *p, struct ippool *fresh)

@@ -278,19 +278,19 @@ static void apply_bundle(struct loop *l, struct conf_bundle *b, nsec now)
 	log_sink_level(fresh->debug);
 	core_conf(l->core, fresh, users, now);
 	bgp_io_conf(l->bgp, fresh, now);
+	struct conf_bundle old = {.conf = l->conf, .users = b->users, .pool = b->pool};
 	if (l->cli)
-		cli_server_update(l->cli, fresh, b->users);
-	else
-		cli_users_free(b->users);
-	conf_free(l->conf);
+		old.users = cli_server_update(l->cli, fresh, b->users);
 	if (users != l->users)
-		local_users_free(l->users);
+		old.subscribers = l->users;
 	if (b->pool)
-		replace_pool(l, b->pool);
-	ippool_free(b->pool);
+		replace_pool(l, b->pool); /* it has the old ranges then */
 	l->conf = fresh;
 	l->users = users;
 	*b = (struct conf_bundle){0};
+	if (l->cli)
+		cli_server_replaced(l->cli, &old);
+	conf_bundle_free(&old);
 	plugins_conf(l->plugins, l->conf);
 	apply_workers(l);
 }

@@ -301,11 +301,13 @@ static void apply(void *ctx, struct conf_bundle *b, nsec now)
 {
 	(void)ctx;
 	(void)now;
-	conf_free(conf);
+	struct conf_bundle old = {.conf = conf};
 	conf = b->conf;
 	b->conf = NULL;
-	cli_server_update(server, conf, b->users);
+	old.users = cli_server_update(server, conf, b->users);
 	b->users = NULL;
+	cli_server_replaced(server, &old);
+	conf_bundle_free(&old);
 	conf_bundle_free(b);
 	applied++;
 }
@@ -789,7 +791,11 @@ static void an_access_list_keeps_others_out(void **state)
 	close(other.fd);
 	type(&terminal, "ip access-list standard admins", "lns(config-std-nacl)# ");
 	type(&terminal, "deny 10.1.1.2", "lns(config-std-nacl)# ");
-	type(&terminal, "permit 10.1.0.0 0.0.255.255", "lns(config-std-nacl)# ");
+	type(&terminal, "permit any host 10.1.1.77", "lns(config-std-nacl)# ");
+	dial(&other); /* not the address that it connects to */
+	assert_false(read_until(&other, "Username: "));
+	close(other.fd);
+	type(&terminal, "permit 10.1.0.0 0.0.255.255 host 10.1.1.1", "lns(config-std-nacl)# ");
 	dial(&other);
 	assert_true(read_until(&other, "Username: "));
 	close(other.fd);
@@ -846,7 +852,7 @@ static void a_remote_connection_is_closed_without_users(void **state)
 	dial(&terminal);
 	assert_false(read_until(&terminal, ": "));
 	close(terminal.fd);
-	cli_server_update(server, conf, users_of(only_enable));
+	cli_users_free(cli_server_update(server, conf, users_of(only_enable)));
 	dial(&terminal);
 	assert_false(read_until(&terminal, ": "));
 	close(terminal.fd);
