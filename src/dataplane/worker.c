@@ -16,6 +16,7 @@ enum {
 	EVENT_MAIL,
 	EVENTS_MAX,
 
+	CPU_READ_MS = 2,
 	WAIT_MAX_MS = 1000,
 	WAIT_GRACE_MS = 2, /* while something waits for a grace period */
 	WAIT_RING_MS = 1,  /* while messages wait for room in a ring */
@@ -88,6 +89,19 @@ static void flush(struct worker *w)
 	mail_flush(w->common->mail, w->self);
 }
 
+/* It costs a system call. */
+static void publish_cpu(struct worker *w, nsec now)
+{
+	struct timespec ts;
+
+	if (nsec_sub(now, w->cpu_read) < NSEC_MS(CPU_READ_MS))
+		return;
+	w->cpu_read = now;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	atomic_store_explicit(&w->cpu_ns, (uint64_t)(NSEC_S(ts.tv_sec) + ts.tv_nsec),
+			      memory_order_relaxed);
+}
+
 /* A turn that did something lasted until the next one began: it is not followed by a sleep. */
 static void turn_begin(struct worker *w)
 {
@@ -98,6 +112,7 @@ static void turn_begin(struct worker *w)
 		ns += (uint64_t)nsec_sub(now, w->now);
 		atomic_store_explicit(&w->busy_ns, ns, memory_order_relaxed);
 		w->worked_last = now;
+		publish_cpu(w, now);
 	}
 	w->now = now;
 	w->world.now = now;

@@ -55,6 +55,7 @@ struct worker {
 	_Atomic bool busy; /* control messages wait for their acknowledgement */
 	_Atomic uint64_t conf_number;
 	_Atomic uint64_t busy_ns; /* time spent in turns that had something to do */
+	_Atomic uint64_t cpu_ns;  /* of this thread, a little old */
 	struct counters counters;
 
 	struct worker_common *common;
@@ -81,8 +82,10 @@ struct worker {
 	struct dp_spread spread;
 	uint32_t flushes;   /* of merge */
 	uint64_t handed_to; /* workers who got packets since the last flush */
-	nsec balanced;
-	uint64_t busy_seen[LNS_WORKERS_MAX];
+	nsec cpu_read, balanced;
+	struct {
+		uint64_t busy_ns, cpu_ns;
+	} seen[LNS_WORKERS_MAX]; /* of each worker, when it was balanced */
 	struct dp_release release;
 	struct io_copy *copies; /* to collectors */
 	struct dp_tap tap;

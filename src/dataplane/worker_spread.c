@@ -34,6 +34,13 @@ static bool hand_over(struct worker *w, unsigned to, struct span packet)
 	return true;
 }
 
+/* A bucket that is to move away from a worker with too much to do gets no more packets there: it
+ * would never be finished. */
+static bool must_wait(const struct worker *w, const struct dp_spread_bucket *b)
+{
+	return b->at != b->wanted && lanes_are_crowded(w->common->lanes, w->self, b->at);
+}
+
 static void by_load(struct worker *w, const struct dp_up_result *r)
 {
 	struct span packet = span_of(r->p, r->n);
@@ -43,6 +50,8 @@ static void by_load(struct worker *w, const struct dp_up_result *r)
 	if (to == w->self) {
 		dp_merge_add(&w->merge, packet);
 		b->mark = w->flushes;
+	} else if (must_wait(w, b)) {
+		counter_drop(&w->counters, DROP_LANE_FULL, 1);
 	} else if (hand_over(w, to, packet)) {
 		b->mark = lanes_mark(w->common->lanes, w->self, to);
 	}
@@ -97,7 +106,7 @@ static unsigned take_lane(struct worker *w, unsigned from)
 	if (n == 0)
 		return 0;
 	worker_forward_flush(w);
-	lanes_done(l, from, w->self, at);
+	lanes_done(l, from, w->self, at, n);
 	return n;
 }
 
@@ -117,20 +126,44 @@ bool worker_receive_lanes(struct worker *w)
 
 /* ---- who has how much to do ------------------------------------------------------------------ */
 
+/* A worker's load is the CPU time that it takes; but where it has hardly any time left, because its
+ * CPU does other things as well, all of its time counts. Both in thousandths of the interval. */
+static uint32_t load_of(uint64_t cpu, uint64_t busy)
+{
+	enum { NEARLY_ALL = 800, ALL = 1000 };
+
+	if (cpu > ALL)
+		cpu = ALL;
+	if (busy > ALL)
+		busy = ALL;
+	if (busy > NEARLY_ALL && busy > cpu)
+		cpu += (busy - cpu) * (busy - NEARLY_ALL) / (ALL - NEARLY_ALL);
+	return (uint32_t)cpu;
+}
+
+/* Polling takes CPU time without being work. */
+static uint32_t load_since(struct worker *w, unsigned i, uint64_t interval_ns)
+{
+	const struct worker *other = &w->common->workers[i];
+	uint64_t busy_ns = atomic_load_explicit(&other->busy_ns, memory_order_relaxed);
+	uint64_t cpu_ns = atomic_load_explicit(&other->cpu_ns, memory_order_relaxed);
+	uint64_t busy = (busy_ns - w->seen[i].busy_ns) * 1000 / interval_ns;
+	uint64_t cpu = (cpu_ns - w->seen[i].cpu_ns) * 1000 / interval_ns;
+
+	w->seen[i].busy_ns = busy_ns;
+	w->seen[i].cpu_ns = cpu_ns;
+	return load_of(w->world.conf->busy_poll_us ? busy : cpu, busy);
+}
+
 void worker_balance(struct worker *w)
 {
-	uint32_t busy[LNS_WORKERS_MAX];
-	int64_t passed_ns = nsec_sub(w->now, w->balanced);
+	uint32_t load[LNS_WORKERS_MAX];
+	int64_t interval = nsec_sub(w->now, w->balanced);
 
-	if (w->spread.mode != DP_SPREAD_LOAD || passed_ns < NSEC_MS(DP_SPREAD_INTERVAL_MS))
+	if (w->spread.mode != DP_SPREAD_LOAD || interval < NSEC_MS(DP_SPREAD_INTERVAL_MS))
 		return;
 	w->balanced = w->now;
-	for (unsigned i = 0; i < w->common->n_workers; i++) {
-		uint64_t ns =
-			atomic_load_explicit(&w->common->workers[i].busy_ns, memory_order_relaxed);
-		uint64_t permille = (ns - w->busy_seen[i]) * 1000 / (uint64_t)passed_ns;
-		w->busy_seen[i] = ns;
-		busy[i] = permille < 1000 ? (uint32_t)permille : 1000;
-	}
-	dp_spread_balance(&w->spread, busy);
+	for (unsigned i = 0; i < w->common->n_workers; i++)
+		load[i] = load_since(w, i, (uint64_t)interval);
+	dp_spread_balance(&w->spread, load);
 }

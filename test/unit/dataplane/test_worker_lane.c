@@ -39,11 +39,11 @@ static void a_place_is_passed_when_all_before_it_was_given_back(void **state)
 	assert_true(lanes_are_empty(l, 0));
 	assert_int_equal(lanes_next(l, 0, 1, &at).n, 3);
 	assert_false(lanes_passed(l, 0, 1, first)); /* looked at, not given back */
-	lanes_done(l, 0, 1, at);
+	lanes_done(l, 0, 1, at, 1);
 	assert_true(lanes_passed(l, 0, 1, first));
 	assert_false(lanes_passed(l, 0, 1, second));
 	assert_int_equal(lanes_next(l, 0, 1, &at).n, 4);
-	lanes_done(l, 0, 1, at);
+	lanes_done(l, 0, 1, at, 1);
 	assert_true(lanes_passed(l, 0, 1, second));
 	assert_true(lanes_are_empty(l, 1));
 	lanes_free(l);
@@ -64,8 +64,27 @@ static void a_full_lane_refuses_until_there_is_room(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(lanes_next(l, 2, 0, &at).n, sizeof(packet));
 	assert_false(lanes_push(l, 2, 0, span_of(packet, sizeof(packet))));
-	lanes_done(l, 2, 0, at);
+	lanes_done(l, 2, 0, at, 3);
 	assert_true(lanes_push(l, 2, 0, span_of(packet, sizeof(packet))));
+	lanes_free(l);
+}
+
+/* Many small ones would wait for too long. */
+static void a_lane_holds_so_many_packets_and_no_more(void **state)
+{
+	(void)state;
+	struct lanes *l = lanes_new(&plain, 2);
+	uint32_t at = lanes_first(l, 0, 1);
+
+	for (unsigned i = 0; i < LANE_PACKETS; i++) {
+		assert_int_equal(lanes_are_crowded(l, 0, 1), i > LANE_PACKETS / 2);
+		assert_true(lanes_push(l, 0, 1, span_of("x", 1)));
+	}
+	assert_false(lanes_push(l, 0, 1, span_of("x", 1)));
+	assert_int_equal(lanes_next(l, 0, 1, &at).n, 1);
+	lanes_done(l, 0, 1, at, 1);
+	assert_true(lanes_push(l, 0, 1, span_of("x", 1)));
+	assert_false(lanes_push(l, 0, 1, span_of("x", 1)));
 	lanes_free(l);
 }
 
@@ -100,6 +119,7 @@ static void two_threads_exchange_packets_whole_and_in_order(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, sender, l), 0);
 	while (got < MANY) {
 		uint32_t at = lanes_first(l, 0, 1), number;
+		uint32_t before = got;
 		struct span p;
 		while ((p = lanes_next(l, 0, 1, &at)).n) {
 			memcpy(&number, p.p, sizeof(number));
@@ -108,7 +128,7 @@ static void two_threads_exchange_packets_whole_and_in_order(void **state)
 			assert_int_equal(p.n > 4 ? p.p[p.n - 1] : 0, p.n > 4 ? (got & 0xFF) : 0);
 			got++;
 		}
-		lanes_done(l, 0, 1, at);
+		lanes_done(l, 0, 1, at, got - before);
 	}
 	pthread_join(thread, NULL);
 	assert_true(lanes_are_empty(l, 1));
@@ -120,6 +140,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_place_is_passed_when_all_before_it_was_given_back),
 		cmocka_unit_test(a_full_lane_refuses_until_there_is_room),
+		cmocka_unit_test(a_lane_holds_so_many_packets_and_no_more),
 		cmocka_unit_test(two_threads_exchange_packets_whole_and_in_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
