@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -88,6 +89,7 @@ class Lab:
     def __init__(self, out, build, lns_cpu="1", gen_cpu="0"):
         self.out, self.build, self.lns_cpu, self.gen_cpu = out, build, lns_cpu, gen_cpu
         self.worlds, self.made = [], []
+        self.one_at_a_time = threading.Lock()
         self.old_root = os.environ.get("OLD_ROOT", "/var/tmp/l2tpns-bench/debian")
         self.echo = int(os.environ.get("ECHO_S", "3600"))  # the keepalive's cost is not what is measured
         self.ours = os.environ.get("OURS", os.path.join(build, "src/l2tpns"))
@@ -173,6 +175,10 @@ class World:
         return set(run("pgrep", "^napi/", check=False).split())
 
     def network(self):
+        with self.lab.one_at_a_time:  # the NAPI threads that appear are this world's
+            self.make_network()
+
+    def make_network(self):
         self.helper("net_up")
         for part, interface in (("lac", "access"), ("lns", "access"), ("lns", "core"), ("net", "core")):
             run("ip", "-n", self.ns(part), "link", "set", interface, "txqueuelen", "10000")
