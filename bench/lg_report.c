@@ -125,7 +125,7 @@ static void read_workers(int pid, struct lg_watch *w)
 			continue;
 		if (fgets(name, sizeof(name), f) && sscanf(name, "worker%u", &number) == 1 &&
 		    number < LG_WATCH_WORKERS) {
-			w->worker_ns[number] = thread_ns(pid, e->d_name);
+			w->worker_ns[number] += thread_ns(pid, e->d_name);
 			if (number >= w->n_workers)
 				w->n_workers = number + 1;
 		}
