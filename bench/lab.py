@@ -182,6 +182,9 @@ class World:
         self.helper("net_up")
         for part, interface in (("lac", "access"), ("lns", "access"), ("lns", "core"), ("net", "core")):
             run("ip", "-n", self.ns(part), "link", "set", interface, "txqueuelen", "10000")
+        # veth's ring has only 256 places, fewer than a network card's: what does not fit waits, as it would on a wire
+        for part, interface in (("lac", "access"), ("net", "core")):
+            self.inside(part, "tc", "qdisc", "add", "dev", interface, "root", "pfifo", "limit", "10000")
         # every packet crosses the wire by itself, as from a real LAC: no super-packets from the generator
         self.inside("lac", "ethtool", "-K", "access", "tx-udp-segmentation", "off", "tso", "off")
         self.inside("net", "ethtool", "-K", "core", "tx-udp-segmentation", "off", "tso", "off")
