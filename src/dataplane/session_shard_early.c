@@ -8,7 +8,7 @@
 #include "base/wbuf.h"
 #include "dataplane/session_shard_priv.h"
 
-enum { EARLY_KEPT_MS = 200, WAYS = 4 };
+enum { EARLY_KEPT_MS = 200, WAYS = 8 };
 
 /* The first of the places that frames of this session may stand in. */
 static struct early_frame *places_of(struct session_shard *s, uint16_t tid, uint16_t sid)

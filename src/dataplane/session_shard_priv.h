@@ -52,7 +52,7 @@ struct session {
 	struct ppp_link link;
 };
 
-enum { EARLY_FRAMES = 512, EARLY_FRAME_MAX = 128 };
+enum { EARLY_FRAMES = 1024, EARLY_FRAME_MAX = 128 };
 
 /* An LCP frame that came before its call; n is 0 in a free place. */
 struct early_frame {
