@@ -94,10 +94,17 @@ static void end_holder_of(struct core *c, const struct ip_addr *ip, nsec now)
 
 /* ---- what is granted ------------------------------------------------------------------------- */
 
+/* Where no pool has a name, the names of servers mean nothing. */
+static const char *pool_of(const struct core *c, const struct rad_grant *g)
+{
+	return c->pool && ippool_has_names(c->pool) ? g->pool : "";
+}
+
 /* True when the session has an address now. */
-static bool assign_address(struct core *c, struct core_session *s, const struct aaa_profile *p,
+static bool assign_address(struct core *c, struct core_session *s, const struct rad_grant *g,
 			   nsec now)
 {
+	const struct aaa_profile *p = &g->profile;
 	/* An address is not kept for a name that was not proved. */
 	struct span user = p->policy.garden ? span_of(NULL, 0) : core_session_user(s);
 
@@ -106,7 +113,7 @@ static bool assign_address(struct core *c, struct core_session *s, const struct 
 		s->ip = p->ip;
 		s->ip_claimed = ippool_claim(c->pool, &s->ip, user, s->key, now);
 	} else {
-		s->ip_claimed = ippool_take(c->pool, user, s->key, now, &s->ip);
+		s->ip_claimed = ippool_take(c->pool, pool_of(c, g), user, s->key, now, &s->ip);
 		s->ip_from_pool = s->ip_claimed;
 		if (!s->ip_claimed)
 			return false;
@@ -196,12 +203,14 @@ static const char *grant_fault(const struct core *c, const struct core_session *
 	if (g->port_limit && others_of_user(s) >= g->port_limit &&
 	    (c->conf->allow_duplicate_users || is_guest(c, core_session_user(s))))
 		return "the user has as many sessions as Port-Limit allows";
+	if (!ip_addr_is_set(&g->profile.ip) && c->pool && !ippool_has(c->pool, pool_of(c, g)))
+		return "there is no pool of that name (Framed-Pool)";
 	return address_fault(c, s, &g->profile.ip);
 }
 
 static bool grant(struct core *c, struct core_session *s, const struct rad_grant *g, nsec now)
 {
-	if (!assign_address(c, s, &g->profile, now)) {
+	if (!assign_address(c, s, g, now)) {
 		struct end_reason why =
 			core_reason(2, 7, TERM_SERVICE_UNAVAILABLE, "no address is free");
 		counter_add(c->env.counters, C_IP_EXHAUSTED, 1);

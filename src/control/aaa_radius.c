@@ -291,6 +291,14 @@ bool aaa_radius_ask(struct core *c, struct core_session *s, const struct msg_aut
 	return s->asked != NULL;
 }
 
+bool core_radius_session(const struct core *c, uint64_t cookie, struct sess_key *out)
+{
+	struct span bytes = span_of(&cookie, sizeof(cookie));
+
+	span_bytes(&bytes, out, sizeof(*out));
+	return core_session_get(c, *out) != NULL;
+}
+
 /* ---- answers --------------------------------------------------------------------------------- */
 
 static void refuse(struct core *c, struct core_session *s, enum term_cause cause, const char *text,

@@ -332,6 +332,7 @@ void cli_cmd_register(struct cli_conn *conn)
 	cli_watch_register(conn);
 	cli_ping_register(conn);
 	cli_workers_register(conn);
+	cli_radius_register(conn);
 	cli_trace_register(conn);
 	cli_capture_register(conn);
 }

@@ -133,6 +133,7 @@ void cli_watch_register(struct cli_conn *conn);
 void cli_ping_register(struct cli_conn *conn);
 void cli_batch_register(struct cli_conn *conn);
 void cli_workers_register(struct cli_conn *conn);
+void cli_radius_register(struct cli_conn *conn);
 void cli_trace_register(struct cli_conn *conn);
 void cli_capture_register(struct cli_conn *conn);
 

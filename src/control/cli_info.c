@@ -1,5 +1,5 @@
 /*
- * Displays beside the main tables: access lists, histograms, addresses, RADIUS, remote LNSs; and
+ * Displays beside the main tables: access lists, histograms, addresses, remote LNSs; and
  * the commands of the original whose feature is not part of this program, which say so.
  */
 #include <stdio.h>
@@ -371,57 +371,6 @@ static int cmd_show_ipcache(struct cli_def *cli, const char *command, char **arg
 	return CLI_OK;
 }
 
-/* ---- RADIUS ---------------------------------------------------------------------------------- */
-
-struct radius_ask {
-	const struct cli_env *env;
-	struct core_totals totals;
-	uint8_t n;
-	struct sock_addr servers[2];
-};
-
-static void copy_radius(struct core *core, nsec now, void *arg)
-{
-	struct radius_ask *a = arg;
-	const struct conf *c = a->env->conf(a->env->ctx);
-	(void)now;
-
-	core_totals(core, &a->totals);
-	a->n = c->n_radius;
-	memcpy(a->servers, c->radius, sizeof(a->servers));
-}
-
-static int cmd_show_radius(struct cli_def *cli, const char *command, char **argv, int argc)
-{
-	struct cli_conn *conn = cli_get_context(cli);
-	struct radius_ask a = {.env = conn->env};
-	char text[SOCK_ADDR_TEXT];
-	(void)command;
-
-	if (conn_help(conn, argv, argc, NULL, true))
-		return CLI_OK;
-	bool json = conn_wants_json(argv, &argc);
-	if (!conn_ask(conn, copy_radius, &a))
-		return CLI_ERROR;
-	json_t *list = json_array();
-	for (unsigned i = 0; i < a.n; i++) {
-		sock_addr_text(&a.servers[i], text);
-		json_array_append_new(list, json_string(text));
-		if (!json)
-			cli_print(cli, "Server: %s", text);
-	}
-	if (json) {
-		conn_json(conn, json_pack("{so,si}", "servers", list, "outstanding",
-					  (int)a.totals.radius_outstanding));
-		return CLI_OK;
-	}
-	json_decref(list);
-	if (a.n == 0)
-		cli_print(cli, "No server is set");
-	cli_print(cli, "Used: %u", a.totals.radius_outstanding);
-	return CLI_OK;
-}
-
 /* ---- what there is not ----------------------------------------------------------------------- */
 
 static int cmd_show_banana(struct cli_def *cli, const char *command, char **argv, int argc)
@@ -476,7 +425,6 @@ static const struct command_row commands[] = {
 	{MODE_EXEC, "show ipcache", cmd_show_ipcache, false, "Addresses of sessions"},
 	{MODE_EXEC, "show plugins", cmd_show_plugins, false,
 	 "Plugins: configured, loaded, and why not"},
-	{MODE_EXEC, "show radius", cmd_show_radius, false, "RADIUS servers and requests"},
 	{MODE_EXEC, "show remotelns-conf", cmd_show_remotelns, true, "Remote LNSs"},
 	{MODE_EXEC, "show cluster", cmd_absent, false, "Nodes of the cluster"},
 };

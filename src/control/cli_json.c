@@ -163,6 +163,8 @@ json_t *json_pool(const struct ippool_view *v)
 
 	json_object_set_new(o, "ip", ip_of(&v->ip));
 	json_object_set_new(o, "used", json_boolean(v->used));
+	if (v->pool && v->pool[0] != '\0')
+		json_object_set_new(o, "pool", json_string(v->pool));
 	json_object_set_new(o, "user", json_text(v->user, v->user_len));
 	if (v->used) {
 		json_object_set_new(o, "tid", number(v->key.tid));

@@ -334,18 +334,27 @@ void show_pool_header(struct show_text *t)
 
 void show_pool_line(struct show_text *t, const struct ippool_view *v, bool all)
 {
-	char ip[IP_ADDR_TEXT], user[NAME_TEXT], session[16];
+	char ip[IP_ADDR_TEXT], user[NAME_TEXT], session[16], pool[LNS_POOL_NAME_MAX + 8] = "";
 
+	/* Behind what scripts know; most have no named pools. */
+	if (v->pool && v->pool[0] != '\0')
+		snprintf(pool, sizeof(pool), " pool %s", v->pool);
 	ip_addr_text(&v->ip, ip);
 	printable(v->user, v->user_len, user);
 	if (v->used) {
 		snprintf(session, sizeof(session), "%u/%u", v->key.tid, v->key.sid);
-		show_line(t, "%-15s %4s %11s %s", ip, "Y", session, user);
+		show_line(t, "%-15s %4s %11s %s%s", ip, "Y", session, user, pool);
 	} else if (v->user_len) {
-		show_line(t, "%-15s %4s %11s [%s] %us", ip, "N", "", user, v->age_s);
+		show_line(t, "%-15s %4s %11s [%s] %us%s", ip, "N", "", user, v->age_s, pool);
 	} else if (all) {
-		show_line(t, "%-15s %4s", ip, "N");
+		show_line(t, "%-15s %4s%s", ip, "N", pool);
 	}
+}
+
+void show_pool_name(struct show_text *t, const struct ippool_name_view *v)
+{
+	show_line(t, "%-15s used %u of %u%s%s", v->name[0] ? v->name : "(no name)", v->used,
+		  v->total, v->next[0] ? ", then " : "", v->next);
 }
 
 void show_pool_totals(struct show_text *t, uint32_t used, uint32_t total)

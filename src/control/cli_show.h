@@ -43,6 +43,8 @@ void show_user_line(struct show_text *t, const struct session_view *v);
 void show_pool_header(struct show_text *t);
 /* Addresses that were never used are shown with `all` only. */
 void show_pool_line(struct show_text *t, const struct ippool_view *v, bool all);
+/* One line of the list of pools, shown when any has a name. */
+void show_pool_name(struct show_text *t, const struct ippool_name_view *v);
 void show_pool_totals(struct show_text *t, uint32_t used, uint32_t total);
 
 /* Sums of all threads since the last reset. */

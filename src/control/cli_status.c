@@ -1,4 +1,5 @@
 /* Commands about the daemon as a whole: pool, counters, version, uptime, shutdown. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "control/cli_conn.h"
@@ -15,6 +16,9 @@ struct pool_slice {
 	unsigned n;
 	uint32_t used, total;
 	struct ippool_view views[SLICE];
+	char pools[SLICE][LNS_POOL_NAME_MAX]; /* what `views` point to */
+	unsigned n_names;
+	struct ippool_name_view names[IPPOOL_NAMES_MAX + 1];
 };
 
 static void copy_pool(struct core *core, nsec now, void *arg)
@@ -28,9 +32,14 @@ static void copy_pool(struct core *core, nsec now, void *arg)
 	ippool_totals(pool, &s->used, &s->total);
 	while (s->n < SLICE && s->more) {
 		s->more = ippool_next(pool, &s->cursor, now, &s->views[s->n]);
-		if (s->more)
-			s->n++;
+		if (!s->more)
+			break;
+		snprintf(s->pools[s->n], LNS_POOL_NAME_MAX, "%s", s->views[s->n].pool);
+		s->views[s->n].pool = s->pools[s->n];
+		s->n++;
 	}
+	for (s->n_names = 0; ippool_name(pool, s->n_names, &s->names[s->n_names]); s->n_names++)
+		;
 }
 
 static void show_pool_text(struct cli_conn *conn, struct pool_slice *s, struct show_text *t,
@@ -42,6 +51,8 @@ static void show_pool_text(struct cli_conn *conn, struct pool_slice *s, struct s
 		for (unsigned i = 0; i < s->n; i++)
 			show_pool_line(t, &s->views[i], all);
 		if (!s->more) {
+			for (unsigned i = 0; s->n_names > 1 && i < s->n_names; i++)
+				show_pool_name(t, &s->names[i]);
 			show_pool_totals(t, s->used, s->total);
 			conn_print(conn, t);
 			return;

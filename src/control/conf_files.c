@@ -148,7 +148,57 @@ struct conf *conf_file_load(const struct alloc *a, const char *path,
 struct pool_file {
 	struct ippool *pool;
 	const struct ip_addr *bind_address;
+	const struct lines *lines;
+	unsigned n_opened;
+	uint32_t opened[IPPOOL_NAMES_MAX + 1]; /* the line that opened each */
 };
+
+/* Takes the word up to the next blank. */
+static struct span take_word(struct span *line)
+{
+	size_t n = 0;
+
+	while (n < line->n && line->p[n] != ' ' && line->p[n] != '\t')
+		n++;
+	struct span word = span_sub(line, n);
+	while (line->n > 0 && (line->p[0] == ' ' || line->p[0] == '\t'))
+		(void)span_u8(line);
+	return word;
+}
+
+/* Copies a name that is printable and not empty. */
+static bool pool_name(struct span word, char out[static LNS_POOL_NAME_MAX])
+{
+	if (word.n == 0 || word.n >= LNS_POOL_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < word.n; i++) {
+		if (word.p[i] <= ' ' || word.p[i] >= 0x7F)
+			return false;
+	}
+	memset(out, 0, LNS_POOL_NAME_MAX);
+	span_bytes(&word, out, word.n);
+	return true;
+}
+
+/* "pool NAME [next NAME]": the lines behind it belong to that pool. */
+static bool open_pool(struct pool_file *f, struct span line, char reason[static 96])
+{
+	char name[LNS_POOL_NAME_MAX], next[LNS_POOL_NAME_MAX] = "";
+
+	(void)take_word(&line);
+	bool ok = pool_name(take_word(&line), name);
+	if (ok && line.n > 0)
+		ok = span_equal(take_word(&line), span_str("next")) &&
+		     pool_name(take_word(&line), next) && line.n == 0;
+	if (!ok) {
+		snprintf(reason, 96, "not pool NAME [next NAME], names of at most 31 characters");
+		return false;
+	}
+	if (!ippool_open(f->pool, name, next, reason))
+		return false;
+	f->opened[f->n_opened++] = f->lines->line;
+	return true;
+}
 
 /* Cuts "W.X.Y.Z:" off an entry; *ours is false when it is another server's. */
 static bool take_server(struct span *entry, const struct ip_addr *bind_address, bool *ours)
@@ -185,6 +235,9 @@ static bool add_pool_line(void *ctx, struct span line, char reason[static 96])
 	line = trim(line);
 	if (line.n == 0 || line.p[0] == '#')
 		return true;
+	struct span rest = line;
+	if (span_equal(take_word(&rest), span_str("pool")))
+		return open_pool(f, line, reason);
 	if (!take_server(&line, f->bind_address, &ours)) {
 		snprintf(reason, 96, "not an IPv4 address before the colon");
 		return false;
@@ -200,8 +253,16 @@ bool ippool_file_load(struct ippool *pool, const char *path, const struct ip_add
 		      const struct file_report *report)
 {
 	struct lines l = {.path = path, .report = report};
-	struct pool_file f = {.pool = pool, .bind_address = bind_address};
-	return each_line(&l, &f, add_pool_line);
+	struct pool_file f = {.pool = pool, .bind_address = bind_address, .lines = &l};
+
+	if (!each_line(&l, &f, add_pool_line))
+		return false;
+	unsigned broken = ippool_broken_chain(pool);
+	if (broken) {
+		l.line = f.opened[broken - 1];
+		say_error(&l, "the next pool is none of this file");
+	}
+	return true;
 }
 
 /* ---- subscribers and users of the command line ----------------------------------------------- */

@@ -452,6 +452,11 @@ bool core_busy(const struct core *c)
 	       acct_late_waits(c) || c->accounting_ends;
 }
 
+const struct rad_client *core_radius(const struct core *c)
+{
+	return c->radius;
+}
+
 void core_totals(const struct core *c, struct core_totals *out)
 {
 	*out = (struct core_totals){

@@ -137,6 +137,12 @@ struct core_totals {
 };
 void core_totals(const struct core *c, struct core_totals *out);
 
+/* The client of the RADIUS servers, to be looked at on the control thread only. */
+struct rad_client;
+const struct rad_client *core_radius(const struct core *c);
+/* The session that a login is about, by the cookie of its request; false: it is gone. */
+bool core_radius_session(const struct core *c, uint64_t cookie, struct sess_key *out);
+
 /* Accounting records that no server has taken yet. */
 struct core_acct_view {
 	bool journal; /* there is one */

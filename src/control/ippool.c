@@ -28,6 +28,15 @@ struct range {
 	uint32_t next;	      /* the lowest that has never been assigned; beyond last: none */
 	bool exhausted;	      /* next has passed last (which may be 255.255.255.255) */
 	uint8_t len;
+	uint8_t pool; /* index into names */
+};
+
+/* A pool; number 0 has no name. */
+struct named {
+	char name[LNS_POOL_NAME_MAX], next[LNS_POOL_NAME_MAX];
+	uint32_t fresh; /* first range that may have addresses of it that were never assigned */
+	uint32_t used, total;
+	struct list_head free; /* oldest return first */
 };
 
 /* A network of an earlier configuration with addresses that are still in use. */
@@ -42,12 +51,12 @@ struct ippool {
 	struct range *ranges; /* in the order of the file: the first is used first */
 	uint32_t *sorted;     /* indexes into ranges, by address */
 	uint32_t n, cap;
-	uint32_t fresh; /* first range that may have addresses never assigned */
 	uint32_t used, total;
+	unsigned n_names, open; /* pools; the one that ranges are added to */
+	struct named *names;	/* IPPOOL_NAMES_MAX + 1 of them */
 	struct retired *retired;
 	uint32_t n_retired, cap_retired;
 	struct hmap by_ip, by_user;
-	struct list_head free;
 };
 
 /* Hosts of old systems took .0 and .255 for broadcasts; the original never assigned them. */
@@ -87,7 +96,14 @@ struct ippool *ippool_new(const struct alloc *a)
 	p->alloc = a;
 	hmap_init(&p->by_ip, a);
 	hmap_init(&p->by_user, a);
-	list_init(&p->free);
+	p->names = alloc_get(a, (IPPOOL_NAMES_MAX + 1) * sizeof(*p->names));
+	if (!p->names) {
+		ippool_free(p);
+		return NULL;
+	}
+	p->n_names = 1;
+	for (unsigned i = 0; i <= IPPOOL_NAMES_MAX; i++)
+		list_init(&p->names[i].free);
 	return p;
 }
 
@@ -106,8 +122,75 @@ void ippool_free(struct ippool *p)
 	alloc_put(p->alloc, p->ranges, p->cap * sizeof(*p->ranges));
 	alloc_put(p->alloc, p->sorted, p->cap * sizeof(*p->sorted));
 	alloc_put(p->alloc, p->retired, p->cap_retired * sizeof(*p->retired));
+	alloc_put(p->alloc, p->names, (IPPOOL_NAMES_MAX + 1) * sizeof(*p->names));
 	alloc_put(p->alloc, p, sizeof(*p));
 }
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+/* Number of the pool; n_names: there is none. */
+static unsigned name_find(const struct ippool *p, const char *name)
+{
+	unsigned i = 0;
+
+	while (i < p->n_names && strcmp(p->names[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+bool ippool_open(struct ippool *p, const char *name, const char *next, char err[static 96])
+{
+	if (strlen(name) >= LNS_POOL_NAME_MAX || strlen(next) >= LNS_POOL_NAME_MAX) {
+		snprintf(err, 96, "the name of a pool is longer than %d characters",
+			 LNS_POOL_NAME_MAX - 1);
+		return false;
+	}
+	if (name_find(p, name) < p->n_names) {
+		snprintf(err, 96, "there is a pool of that name already");
+		return false;
+	}
+	if (p->n_names > IPPOOL_NAMES_MAX) {
+		snprintf(err, 96, "more than %d named pools", IPPOOL_NAMES_MAX);
+		return false;
+	}
+	struct named *n = &p->names[p->n_names];
+	snprintf(n->name, sizeof(n->name), "%s", name);
+	snprintf(n->next, sizeof(n->next), "%s", next);
+	p->open = p->n_names++;
+	return true;
+}
+
+unsigned ippool_broken_chain(const struct ippool *p)
+{
+	for (unsigned i = 1; i < p->n_names; i++) {
+		if (name_find(p, p->names[i].next) == p->n_names)
+			return i;
+	}
+	return 0;
+}
+
+bool ippool_has(const struct ippool *p, const char *name)
+{
+	return name_find(p, name) < p->n_names;
+}
+
+bool ippool_has_names(const struct ippool *p)
+{
+	return p->n_names > 1;
+}
+
+bool ippool_name(const struct ippool *p, unsigned i, struct ippool_name_view *out)
+{
+	if (i >= p->n_names)
+		return false;
+	const struct named *n = &p->names[i];
+	*out = (struct ippool_name_view){.used = n->used, .total = n->total};
+	memcpy(out->name, n->name, sizeof(out->name));
+	memcpy(out->next, n->next, sizeof(out->next));
+	return true;
+}
+
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
 static bool grow(struct ippool *p)
 {
@@ -165,7 +248,9 @@ bool ippool_add(struct ippool *p, const struct ip_prefix *range, char err[static
 		return false;
 	}
 	uint32_t mask = (uint32_t)((1ull << (32 - range->len)) - 1);
-	struct range r = {.first = ip_addr_u32(&range->addr) & ~mask, .len = range->len};
+	struct range r = {.first = ip_addr_u32(&range->addr) & ~mask,
+			  .len = range->len,
+			  .pool = (uint8_t)p->open};
 	r.last = r.first | mask;
 	r.next = r.first;
 	uint32_t usable = count_assignable(r.first, r.last);
@@ -186,7 +271,16 @@ bool ippool_add(struct ippool *p, const struct ip_prefix *range, char err[static
 	p->sorted[at] = p->n;
 	p->ranges[p->n++] = r;
 	p->total += usable;
+	p->names[r.pool].total += usable;
 	return true;
+}
+
+/* The pool of an address that is in one of the ranges, else NULL. */
+static struct named *name_of(const struct ippool *p, uint32_t ip)
+{
+	const struct range *r = range_of(p, ip);
+
+	return r ? &p->names[r->pool] : NULL;
 }
 
 /* The narrowest of them that has the address: the same one each time, as they may be nested. */
@@ -279,14 +373,14 @@ static bool range_next(struct ippool *p, struct range *r, uint32_t *ip)
 	return false;
 }
 
-static struct entry *take_fresh(struct ippool *p)
+static struct entry *take_fresh(struct ippool *p, struct named *from)
 {
 	uint32_t ip;
 
-	for (; p->fresh < p->n; p->fresh++) {
-		struct range *r = &p->ranges[p->fresh];
+	for (; from->fresh < p->n; from->fresh++) {
+		struct range *r = &p->ranges[from->fresh];
 		uint32_t before = r->next;
-		if (!range_next(p, r, &ip))
+		if (&p->names[r->pool] != from || !range_next(p, r, &ip))
 			continue;
 		struct entry *e = entry_new(p, ip);
 		if (!e) {
@@ -298,15 +392,15 @@ static struct entry *take_fresh(struct ippool *p)
 	return NULL;
 }
 
-/* A free address whose last user this was. */
-static struct entry *find_sticky(const struct ippool *p, struct span user)
+/* A free address of that pool whose last user this was. */
+static struct entry *find_sticky(const struct ippool *p, const struct named *from, struct span user)
 {
 	if (user.n == 0)
 		return NULL;
 	struct hmap_node *node = hmap_first(&p->by_user, user_hash(user));
 	for (; node; node = hmap_next(node)) {
 		struct entry *e = container_of(node, struct entry, by_user);
-		if (span_equal(bstr_span(e->user), user))
+		if (span_equal(bstr_span(e->user), user) && name_of(p, e->ip) == from)
 			return e;
 	}
 	return NULL;
@@ -327,17 +421,36 @@ static void entry_use(struct ippool *p, struct entry *e, struct span user, struc
 	e->used = true;
 	e->key = key;
 	p->used++;
+	struct named *of = name_of(p, e->ip);
+	if (of)
+		of->used++;
 }
 
-bool ippool_take(struct ippool *p, struct span user, struct sess_key key, nsec now,
-		 struct ip_addr *out)
+static struct entry *take_from(struct ippool *p, struct named *from, struct span user)
 {
-	(void)now;
-	struct entry *e = find_sticky(p, user);
+	struct entry *e = find_sticky(p, from, user);
+
 	if (!e)
-		e = take_fresh(p);
-	if (!e && !list_empty(&p->free))
-		e = container_of(list_first(&p->free), struct entry, free);
+		e = take_fresh(p, from);
+	if (!e && !list_empty(&from->free))
+		e = container_of(list_first(&from->free), struct entry, free);
+	return e;
+}
+
+bool ippool_take(struct ippool *p, const char *name, struct span user, struct sess_key key,
+		 nsec now, struct ip_addr *out)
+{
+	struct entry *e = NULL;
+	unsigned i = name_find(p, name);
+
+	(void)now;
+	/* Along the chain, which may be a ring: no pool is tried twice. */
+	for (unsigned tried = 0; !e && i < p->n_names && tried < p->n_names; tried++) {
+		e = take_from(p, &p->names[i], user);
+		if (p->names[i].next[0] == '\0')
+			break;
+		i = name_find(p, p->names[i].next);
+	}
 	if (!e)
 		return false;
 	entry_use(p, e, user, key);
@@ -397,9 +510,11 @@ void ippool_give_back(struct ippool *p, const struct ip_addr *ip, struct sess_ke
 		retired_give_back(p, e);
 		return;
 	}
+	struct named *of = name_of(p, e->ip);
+	of->used--;
 	e->used = false;
 	e->freed_at = now;
-	list_add_tail(&p->free, &e->free);
+	list_add_tail(&of->free, &e->free);
 	if (e->user && !hmap_insert(&p->by_user, &e->by_user, user_hash(bstr_span(e->user)))) {
 		bstr_free(p->alloc, e->user);
 		e->user = NULL;
@@ -427,30 +542,38 @@ static struct retired *candidates(const struct ippool *p, uint32_t *n)
 	return list;
 }
 
-/* Counts the addresses in use outside of the ranges. */
-static void count_live(struct ippool *p)
+/* Counts the addresses in use, in the pools and outside of the ranges. */
+static void count_used(struct ippool *p)
 {
 	struct hmap_node *node = NULL;
 
 	while ((node = hmap_each(&p->by_ip, node))) {
 		struct entry *e = container_of(node, struct entry, by_ip);
-		if (e->used && !range_of(p, e->ip))
+		struct named *of = name_of(p, e->ip);
+		if (!e->used)
+			continue;
+		if (of)
+			of->used++;
+		else
 			retired_of(p, e->ip)->live++;
 	}
 }
 
-static void forget_free_outside(struct ippool *p)
+/* A free address goes to the pool that has it now; one that none has is forgotten. */
+static void sort_free(struct ippool *p, struct list_head *old)
 {
-	struct list_head *at, *next;
+	struct list_head *at;
 
-	for (at = p->free.next; at != &p->free; at = next) {
+	while ((at = list_first(old)) != NULL) {
 		struct entry *e = container_of(at, struct entry, free);
-		next = at->next;
-		if (range_of(p, e->ip))
+		struct named *of = name_of(p, e->ip);
+		list_del(&e->free);
+		if (of) {
+			list_add_tail(&of->free, &e->free);
 			continue;
+		}
 		if (e->user)
 			hmap_remove(&p->by_user, &e->by_user);
-		list_del(&e->free);
 		entry_free(p, e);
 	}
 }
@@ -464,7 +587,10 @@ static void swap_ranges(struct ippool *p, struct ippool *q)
 	p->n = q->n;
 	p->cap = q->cap;
 	p->total = q->total;
-	p->fresh = 0; /* addresses that have an entry are passed over */
+	p->names = q->names; /* `fresh` is 0 there: addresses that have an entry are passed over */
+	p->n_names = q->n_names;
+	q->names = old.names;
+	q->n_names = old.n_names;
 	q->ranges = old.ranges;
 	q->sorted = old.sorted;
 	q->n = old.n;
@@ -486,8 +612,9 @@ bool ippool_replace(struct ippool *p, struct ippool *fresh)
 	p->retired = list;
 	p->n_retired = n;
 	p->cap_retired = n + 1;
-	forget_free_outside(p);
-	count_live(p);
+	for (unsigned i = 0; i < fresh->n_names; i++)
+		sort_free(p, &fresh->names[i].free);
+	count_used(p);
 	struct ip_prefix unused;
 	while (ippool_retire(p, &unused))
 		;
@@ -511,7 +638,7 @@ static void view_fill(const struct ippool *p, uint32_t ip, nsec now, struct ippo
 {
 	const struct entry *e = entry_find(p, ip);
 
-	*out = (struct ippool_view){.ip = ip_addr_v4(ip)};
+	*out = (struct ippool_view){.ip = ip_addr_v4(ip), .pool = name_of(p, ip)->name};
 	if (!e)
 		return;
 	out->used = e->used;

@@ -970,6 +970,11 @@ uint32_t rad_client_sockets(const struct rad_client *c)
 	return c->open_socks;
 }
 
+uint32_t rad_client_identifiers(const struct rad_client *c)
+{
+	return (uint32_t)c->conf.max_sockets * IDS;
+}
+
 bool rad_client_server_alive(const struct rad_client *c, unsigned server)
 {
 	LNS_ASSERT(server < c->conf.n_servers);

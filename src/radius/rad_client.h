@@ -129,6 +129,8 @@ nsec rad_client_next(const struct rad_client *c);
 uint32_t rad_client_outstanding(const struct rad_client *c);
 /* Sockets that are open now. */
 uint32_t rad_client_sockets(const struct rad_client *c);
+/* How many requests of one kind to one server the sockets have identifiers for. */
+uint32_t rad_client_identifiers(const struct rad_client *c);
 /* False while the server is passed over. */
 bool rad_client_server_alive(const struct rad_client *c, unsigned server);
 

@@ -21,6 +21,7 @@
 
 #include "control/conf_parse.h"
 #include "control/core.h"
+#include "radius/rad_client.h"
 #include "test_alloc.h"
 
 /* ---- a core of 200 sessions in two tunnels --------------------------------------------------- */
@@ -120,6 +121,82 @@ void core_totals(const struct core *c, struct core_totals *out)
 {
 	(void)c;
 	*out = (struct core_totals){.sessions = SESSIONS, .authenticated = SESSIONS};
+}
+
+/* A client with a server of its own for logins, one request sent and one that waits. */
+static struct rad_client *radius;
+static struct test_alloc radius_memory;
+
+static void no_random(void *ctx, void *out, size_t n)
+{
+	(void)ctx;
+	memset(out, 0x55, n);
+}
+
+static void no_send(void *ctx, unsigned sock, const struct sock_addr *to,
+		    const struct ip_addr *from, struct span data)
+{
+	(void)ctx;
+	(void)sock;
+	(void)to;
+	(void)from;
+	(void)data;
+}
+
+static void no_close(void *ctx, unsigned sock)
+{
+	(void)ctx;
+	(void)sock;
+}
+
+static void radius_start(void)
+{
+	static struct counters counters;
+	struct rad_client_env env = {.alloc = &radius_memory.alloc,
+				     .counters = &counters,
+				     .random = no_random,
+				     .send = no_send,
+				     .close = no_close};
+	struct rad_client_conf conf = {.n_servers = 1,
+				       .max_sockets = 4,
+				       .tries = 1,
+				       .timeout_ms = 1000,
+				       .timeout_max_ms = 1000,
+				       .window = 1};
+	struct rad_ask ask = {.kind = RAD_AUTH, .cookie = 5};
+
+	conf.servers[0].addr[RAD_AUTH] = (struct sock_addr){ip_addr_v4(0xC0000205), 1812};
+	conf.servers[0].not_for[RAD_ACCT] = true;
+	snprintf(conf.servers[0].secret, sizeof(conf.servers[0].secret), "hush");
+	test_alloc_init(&radius_memory);
+	radius = rad_client_new(&env, &conf, NSEC_ZERO);
+	assert_non_null(rad_client_ask(radius, &ask, NSEC_ZERO));
+	assert_non_null(rad_client_ask(radius, &ask, NSEC_ZERO));
+}
+
+static void radius_stop(void)
+{
+	rad_client_free(radius);
+	assert_int_equal(radius_memory.blocks, 0);
+}
+
+const struct rad_client *core_radius(const struct core *c)
+{
+	(void)c;
+	return radius;
+}
+
+bool core_radius_session(const struct core *c, uint64_t cookie, struct sess_key *out)
+{
+	(void)c;
+	*out = (struct sess_key){.tid = 7, .sid = (uint16_t)cookie, .gen = 1};
+	return true;
+}
+
+void core_acct_view(const struct core *c, struct core_acct_view *out)
+{
+	(void)c;
+	*out = (struct core_acct_view){.journal = true, .waiting = 3, .journal_depth = 4};
 }
 
 bool core_drop_session(struct core *c, struct sess_key key, const struct end_reason *why, nsec now)
@@ -967,6 +1044,7 @@ static void every_display_can_be_json(void **state)
 		"write terminal json",	    "show access-list json",
 		"show histogram idle json", "show histogram open json",
 		"show plugins json",	    "show radius json",
+		"show radius servers json", "show radius all json",
 		"show users user3 json",    "show session 9/5 json",
 		"show tunnels 9 json",	    "show session user nobody json",
 		"show tunnels all json",
@@ -1010,13 +1088,26 @@ static void sessions_can_be_filtered(void **state)
 static void other_displays_answer(void **state)
 {
 	(void)state;
+	const char *text;
 	start(NULL, 600);
 	dial(&terminal);
 	assert_true(read_until(&terminal, "lns> "));
 	assert_shows(run("show histogram idle"), "200 total");
 	assert_shows(run("show histogram open"), "100.00%    200");
 	assert_shows(run("show ipcache"), "200 IP addresses used");
-	assert_shows(run("show radius"), "No server is set");
+	text = run("show radius");
+	assert_shows(text, "    ID  Radius Sock State     Session   Retry Try\r\n");
+	assert_shows(text, "     1       0    0  CHAP         7/5     0.0   1\r\n");
+	assert_shows(text, "     2       0    0  WAIT         7/5     0.0   0\r\n");
+	assert_shows(text, "Free: 1022\r\nUsed: 2\r\n");
+	assert_shows(text, "Waiting for room at a server: 1\r\n");
+	assert_shows(text, "Accounting records that wait: 3, in the journal: 4\r\n");
+	assert_shows(run("show radius all"), "     2  ");
+	text = run("show radius servers");
+	assert_shows(text, "192.0.2.5:1812           login alive           1            1");
+	assert_null(strstr(text, "acct "));
+	assert_null(strstr(text, "hush"));
+	assert_null(strstr(run("show radius servers json"), "hush"));
 	assert_shows(run("show access-list nope"), "Access list nope is not defined");
 	assert_shows(run("show top 3"), "down kbit/s");
 	assert_shows(run("show banana"), "V  \\");
@@ -1301,5 +1392,8 @@ int main(void)
 		cmocka_unit_test(an_address_in_use_is_reported),
 	};
 	have_namespace = enter_namespace();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	radius_start();
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	radius_stop();
+	return failed;
 }

@@ -181,6 +181,14 @@ static void pool_addresses(void **state)
 	show_clear(&text);
 	show_pool_line(&text, &v, false);
 	assert_text("10.10.10.1         Y         7/9 bob\n");
+	v.pool = "gold";
+	show_clear(&text);
+	show_pool_line(&text, &v, false);
+	assert_text("10.10.10.1         Y         7/9 bob pool gold\n");
+	struct ippool_name_view name = {.name = "gold", .next = "silver", .used = 3, .total = 254};
+	show_clear(&text);
+	show_pool_name(&text, &name);
+	assert_text("gold            used 3 of 254, then silver\n");
 	show_clear(&text);
 	show_pool_totals(&text, 3, 10);
 	assert_text("\nFree: 7\nUsed: 3\n");

@@ -142,6 +142,24 @@ static void ip_pool_entries_may_name_their_server(void **state)
 	assert_int_equal(said.errors, 0);
 }
 
+static void pools_may_have_names(void **state)
+{
+	(void)state;
+	assert_int_equal(pool_size("10.0.0.5\npool gold next silver\n10.1.0.0/24\n"
+				   "  pool\tsilver \n10.2.0.9\n",
+				   0),
+			 256);
+	assert_int_equal(said.errors, 0);
+	assert_int_equal(pool_size("10.0.0.5\n\npool gold next copper\n10.1.0.9\n", 0), 2);
+	assert_int_equal(said.errors, 1);
+	assert_said("E3 ip_pool the next pool is none of this file");
+	assert_int_equal(pool_size("pool\npool a b\npool a next\npool a next b c\npool a\npool a\n"
+				   "pool a-name-that-has-far-too-many-characters\npools\n",
+				   0),
+			 0);
+	assert_int_equal(said.errors, 1 + 7);
+}
+
 static void bad_pool_lines_are_named(void **state)
 {
 	(void)state;
@@ -298,6 +316,7 @@ int main(void)
 		TEST(what_cannot_be_read_is_an_error),
 		TEST(ip_pool_takes_addresses_and_networks),
 		TEST(ip_pool_entries_may_name_their_server),
+		TEST(pools_may_have_names),
 		TEST(bad_pool_lines_are_named),
 		TEST(users_and_the_enable_password),
 		TEST(users_survive_a_lack_of_memory),

@@ -509,6 +509,41 @@ static void servers_are_asked_by_priority(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+static void put_pool(struct wbuf *w)
+{
+	rad_put_text(w, RAD_FRAMED_POOL, "gold");
+}
+
+static void framed_pool_names_where_the_address_comes_from(void **state)
+{
+	(void)state;
+	struct core_kit *k = radius_kit();
+	char err[96];
+
+	login(k, 1, "before", "x"); /* there are no names yet: they mean nothing */
+	kit_answer(k, RAD_ACCESS_ACCEPT, put_pool);
+	assert_int_equal(ip_addr_u32(&reply_of(k)->profile.ip), 0x0A010001);
+	assert_true(ippool_open(k->pool, "silver", "", err));
+	login(k, 2, "unknown", "x");
+	kit_answer(k, RAD_ACCESS_ACCEPT, put_pool);
+	assert_false(reply_of(k)->accept);
+	assert_non_null(strstr(k->last_log, "Framed-Pool"));
+	assert_true(ippool_open(k->pool, "gold", "silver", err));
+	kit_pool(k, "10.7.0.1");
+	login(k, 3, "golden", "x");
+	kit_answer(k, RAD_ACCESS_ACCEPT, put_pool);
+	assert_int_equal(ip_addr_u32(&reply_of(k)->profile.ip), 0x0A070001);
+	login(k, 4, "other", "x");
+	kit_answer(k, RAD_ACCESS_ACCEPT, NULL);
+	assert_int_equal(ip_addr_u32(&reply_of(k)->profile.ip), 0x0A010002);
+	login(k, 5, "late", "x"); /* gold and silver are exhausted: RFC 2661's "try another" */
+	kit_answer(k, RAD_ACCESS_ACCEPT, put_pool);
+	assert_false(reply_of(k)->accept);
+	assert_int_equal(reply_of(k)->reason.cdn_result, 2);
+	assert_int_equal(reply_of(k)->reason.cdn_error, 7);
+	assert_int_equal(kit_free(k), 0);
+}
+
 static uint32_t granted_ip;
 static void put_ip(struct wbuf *w)
 {
@@ -906,6 +941,7 @@ int main(void)
 		cmocka_unit_test(radius_challenge_is_refused_by_name),
 		cmocka_unit_test(a_malformed_attribute_is_named_and_refused),
 		cmocka_unit_test(servers_are_asked_by_priority),
+		cmocka_unit_test(framed_pool_names_where_the_address_comes_from),
 		cmocka_unit_test(an_address_of_ours_or_of_nobody_is_refused),
 		cmocka_unit_test(the_network_of_framed_ip_netmask_is_routed),
 		cmocka_unit_test(port_limit_counts_the_sessions_of_a_user),

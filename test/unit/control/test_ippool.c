@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -61,7 +62,13 @@ static struct sess_key key(uint32_t n)
 static uint32_t take(struct ippool *p, const char *user, uint32_t n, nsec now)
 {
 	struct ip_addr ip;
-	return ippool_take(p, span_str(user), key(n), now, &ip) ? ip_addr_u32(&ip) : 0;
+	return ippool_take(p, "", span_str(user), key(n), now, &ip) ? ip_addr_u32(&ip) : 0;
+}
+
+static uint32_t take_of(struct ippool *p, const char *pool, const char *user, uint32_t n)
+{
+	struct ip_addr ip;
+	return ippool_take(p, pool, span_str(user), key(n), NSEC_ZERO, &ip) ? ip_addr_u32(&ip) : 0;
 }
 
 static void give(struct ippool *p, uint32_t ip, uint32_t n, nsec now)
@@ -320,7 +327,7 @@ static void a_million_addresses_cost_nothing_until_used(void **state)
 	struct ippool *p = pool_of(lines, 1);
 
 	assert_int_equal(total_of(p), 4096 * 254);
-	assert_true(mem.held < 4096);
+	assert_true(mem.held < 16384);
 	for (uint32_t n = 0; n < 100000; n++)
 		assert_true(take(p, "subscriber", n, NSEC_ZERO) != 0);
 	assert_true(mem.held / 100000 < 160);
@@ -381,7 +388,7 @@ static void a_pool_that_shrinks_keeps_what_is_in_use(void **state)
 	add_range(p, "10.0.0.0/30"); /* .1 .2 .3 */
 	add_range(p, "10.0.1.0/30");
 	for (unsigned i = 0; i < 4; i++)
-		assert_true(ippool_take(p, span_str("u"), key[i], now, &ip[i]));
+		assert_true(ippool_take(p, "", span_str("u"), key[i], now, &ip[i]));
 	ippool_give_back(p, &ip[1], key[1], now);
 	/* 10.0.0.1, 10.0.0.3 and 10.0.1.1 are in use, 10.0.0.2 was. */
 	add_range(fresh, "10.0.0.0/31"); /* .1 */
@@ -390,7 +397,7 @@ static void a_pool_that_shrinks_keeps_what_is_in_use(void **state)
 	ippool_totals(p, &used, &total);
 	assert_int_equal(total, 1);
 	assert_int_equal(used, 1);
-	assert_false(ippool_take(p, span_str("u"), key[1], now, &again));
+	assert_false(ippool_take(p, "", span_str("u"), key[1], now, &again));
 	assert_true(is_routed(p, "10.0.0.0/31"));
 	assert_true(is_routed(p, "10.0.0.0/30"));
 	assert_true(is_routed(p, "10.0.1.0/30"));
@@ -402,7 +409,7 @@ static void a_pool_that_shrinks_keeps_what_is_in_use(void **state)
 	assert_int_equal(ip_addr_u32(&gone.addr), 0x0A000100);
 	assert_false(is_routed(p, "10.0.1.0/30"));
 	assert_false(ippool_contains(p, &ip[3]));
-	assert_false(ippool_take(p, span_str("u"), key[3], now, &again));
+	assert_false(ippool_take(p, "", span_str("u"), key[3], now, &again));
 
 	/* The old ranges come back: what was outside is inside again. */
 	fresh = ippool_new(&memory.alloc);
@@ -415,9 +422,9 @@ static void a_pool_that_shrinks_keeps_what_is_in_use(void **state)
 	ippool_totals(p, &used, &total);
 	assert_int_equal(total, 3);
 	assert_int_equal(used, 2);
-	assert_true(ippool_take(p, span_str("v"), key[1], now, &again));
+	assert_true(ippool_take(p, "", span_str("v"), key[1], now, &again));
 	assert_int_equal(ip_addr_u32(&again), 0x0A000002);
-	assert_false(ippool_take(p, span_str("w"), key[3], now, &again));
+	assert_false(ippool_take(p, "", span_str("w"), key[3], now, &again));
 	ippool_give_back(p, &ip[2], key[2], now);
 	ippool_give_back(p, &ip[0], key[0], now);
 	ippool_free(p);
@@ -454,7 +461,7 @@ static void ranges_may_change_at_random(void **state)
 			if (ip_addr_is_set(&held[i])) {
 				ippool_give_back(p, &held[i], key, (nsec){0});
 				held[i] = (struct ip_addr){0};
-			} else if (!ippool_take(p, span_str("x"), key, (nsec){0}, &held[i])) {
+			} else if (!ippool_take(p, "", span_str("x"), key, (nsec){0}, &held[i])) {
 				held[i] = (struct ip_addr){0};
 			}
 			if (n % 8 == 0)
@@ -469,6 +476,111 @@ static void ranges_may_change_at_random(void **state)
 	}
 	ippool_free(p);
 	assert_int_equal(memory.blocks, 0);
+}
+
+/* "" has 10.0.0.1 and .2, gold 10.1.0.1 and .2 and then silver, silver 10.2.0.1 and then gold. */
+static struct ippool *named_pools(void)
+{
+	static const char *const base[] = {"10.0.0.1", "10.0.0.2"};
+	struct ippool *p = pool_of(base, 2);
+	char err[96];
+
+	assert_true(ippool_open(p, "gold", "silver", err));
+	assert_true(add(p, "10.1.0.1", err));
+	assert_true(add(p, "10.1.0.2", err));
+	assert_int_equal(ippool_broken_chain(p), 1);
+	assert_true(ippool_open(p, "silver", "gold", err));
+	assert_true(add(p, "10.2.0.1", err));
+	assert_int_equal(ippool_broken_chain(p), 0);
+	return p;
+}
+
+static void named_pools_are_taken_from_along_their_chain(void **state)
+{
+	(void)state;
+	struct ippool *p = named_pools();
+	struct ippool_name_view v;
+
+	assert_true(ippool_has_names(p));
+	assert_true(ippool_has(p, "") && ippool_has(p, "gold") && !ippool_has(p, "copper"));
+	assert_int_equal(take_of(p, "copper", "u", 1), 0);
+	assert_int_equal(take_of(p, "gold", "a", 1), 0x0A010001);
+	assert_int_equal(take_of(p, "gold", "b", 2), 0x0A010002);
+	assert_int_equal(take_of(p, "gold", "c", 3), 0x0A020001); /* silver goes on */
+	assert_int_equal(take_of(p, "gold", "d", 4), 0);	  /* the ring ends */
+	assert_int_equal(take_of(p, "", "d", 4), 0x0A000001);
+	assert_int_equal(take_of(p, "", "e", 5), 0x0A000002);
+	assert_int_equal(take_of(p, "", "f", 6), 0); /* it has no next */
+	assert_true(ippool_name(p, 1, &v));
+	assert_string_equal(v.name, "gold");
+	assert_string_equal(v.next, "silver");
+	assert_int_equal(v.used, 2);
+	assert_int_equal(v.total, 2);
+	assert_false(ippool_name(p, 3, &v));
+	/* The same user gets the same address again only from the pool that is asked. */
+	give(p, 0x0A010002, 2, NSEC_ZERO);
+	give(p, 0x0A000001, 4, NSEC_ZERO);
+	give(p, 0x0A010001, 1, NSEC_ZERO);
+	assert_int_equal(take_of(p, "gold", "d", 4), 0x0A010002);
+	assert_int_equal(take_of(p, "gold", "a", 1), 0x0A010001);
+	assert_int_equal(take_of(p, "", "d", 7), 0x0A000001);
+	static const uint32_t ips[] = {0x0A010001, 0x0A010002, 0x0A020001, 0x0A000001, 0x0A000002};
+	static const uint32_t holders[] = {1, 4, 3, 7, 5};
+	for (unsigned i = 0; i < 5; i++)
+		give(p, ips[i], holders[i], NSEC_ZERO);
+	assert_int_equal(used_of(p), 0);
+	pool_free(p);
+}
+
+static void addresses_move_with_their_range_to_another_pool(void **state)
+{
+	(void)state;
+	struct ippool *p = named_pools(), *fresh = ippool_new(&mem.alloc);
+	struct ippool_name_view v;
+	char err[96];
+
+	assert_int_equal(take_of(p, "gold", "a", 1), 0x0A010001);
+	assert_int_equal(take_of(p, "gold", "b", 2), 0x0A010002);
+	assert_int_equal(take_of(p, "silver", "c", 3), 0x0A020001);
+	give(p, 0x0A010002, 2, NSEC_ZERO);
+	/* gold is gone, its network is copper's now; silver's is nobody's. */
+	assert_true(ippool_open(fresh, "copper", "", err));
+	assert_true(add(fresh, "10.1.0.0/30", err));
+	assert_true(ippool_replace(p, fresh));
+	ippool_free(fresh);
+	assert_false(ippool_has(p, "gold"));
+	assert_true(ippool_name(p, 1, &v));
+	assert_int_equal(v.used, 1);
+	assert_int_equal(v.total, 3);
+	assert_int_equal(take_of(p, "copper", "b", 2), 0x0A010002);
+	assert_int_equal(take_of(p, "copper", "x", 4), 0x0A010003);
+	assert_int_equal(take_of(p, "copper", "y", 5), 0);
+	assert_int_equal(take_of(p, "", "y", 5), 0);
+	give(p, 0x0A020001, 3, NSEC_ZERO); /* a retired one */
+	give(p, 0x0A010001, 1, NSEC_ZERO);
+	give(p, 0x0A010002, 2, NSEC_ZERO);
+	give(p, 0x0A010003, 4, NSEC_ZERO);
+	assert_true(ippool_name(p, 1, &v));
+	assert_int_equal(v.used, 0);
+	assert_int_equal(used_of(p), 0);
+	pool_free(p);
+}
+
+static void names_are_used_once(void **state)
+{
+	(void)state;
+	struct ippool *p = named_pools();
+	char err[96], name[40];
+
+	assert_false(ippool_open(p, "gold", "", err));
+	assert_false(ippool_open(p, "a-name-of-32-characters-is-too-l", "", err));
+	assert_false(ippool_open(p, "x", "a-name-of-32-characters-is-too-l", err));
+	for (unsigned i = 3; i <= IPPOOL_NAMES_MAX; i++) {
+		snprintf(name, sizeof(name), "pool%u", i);
+		assert_true(ippool_open(p, name, "", err));
+	}
+	assert_false(ippool_open(p, "one-more", "", err));
+	pool_free(p);
 }
 
 int main(void)
@@ -486,6 +598,9 @@ int main(void)
 		cmocka_unit_test(out_of_memory_is_survived),
 		cmocka_unit_test(a_pool_that_shrinks_keeps_what_is_in_use),
 		cmocka_unit_test(ranges_may_change_at_random),
+		cmocka_unit_test(named_pools_are_taken_from_along_their_chain),
+		cmocka_unit_test(addresses_move_with_their_range_to_another_pool),
+		cmocka_unit_test(names_are_used_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,233 @@
+/* `show radius`: requests that are not answered yet, and the servers. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "control/cli_conn.h"
+#include "control/lexer.h"
+#include "radius/rad_client.h"
+
+enum { REQUESTS_MAX = 1024 }; /* that are listed */
+
+struct radius_ask {
+	unsigned n_servers, n_requests;
+	uint32_t outstanding, waiting, sockets, identifiers;
+	struct core_acct_view acct;
+	struct rad_server_view servers[RAD_SERVERS_MAX][RAD_KINDS];
+	struct rad_request_view requests[REQUESTS_MAX];
+	struct sess_key sessions[REQUESTS_MAX]; /* sid 0: none */
+};
+
+static void copy_radius(struct core *core, nsec now, void *arg)
+{
+	struct radius_ask *a = arg;
+	const struct rad_client *c = core_radius(core);
+
+	a->n_servers = rad_client_servers(c);
+	for (unsigned i = 0; i < a->n_servers; i++) {
+		for (unsigned kind = 0; kind < RAD_KINDS; kind++)
+			rad_client_server_view(c, i, (enum rad_kind)kind, &a->servers[i][kind]);
+	}
+	a->outstanding = rad_client_outstanding(c);
+	a->waiting = rad_client_waiting(c);
+	a->sockets = rad_client_sockets(c);
+	a->identifiers = rad_client_identifiers(c);
+	core_acct_view(core, &a->acct);
+	a->n_requests = rad_client_requests(c, now, a->requests, REQUESTS_MAX);
+	for (unsigned i = 0; i < a->n_requests; i++) {
+		const struct rad_request_view *r = &a->requests[i];
+		if (r->kind != RAD_AUTH || !core_radius_session(core, r->cookie, &a->sessions[i]))
+			a->sessions[i] = (struct sess_key){0};
+	}
+}
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+/* As the original calls them, where it has a name. */
+static const char *state_name(const struct rad_request_view *r)
+{
+	enum { START = 1, STOP = 2, INTERIM = 3, ON = 7, OFF = 8 };
+
+	if (r->waiting)
+		return "WAIT";
+	if (r->kind == RAD_AUTH)
+		return r->chap ? "CHAP" : "AUTH";
+	switch (r->status_type) {
+	case START:
+		return "START";
+	case STOP:
+		return "STOP";
+	case INTERIM:
+		return "INTRM";
+	case ON:
+		return "ON";
+	case OFF:
+		return "OFF";
+	default:
+		return "ACCT";
+	}
+}
+
+static void session_text(const struct sess_key *key, char out[static 16])
+{
+	if (key->sid)
+		snprintf(out, 16, "%u/%u", key->tid, key->sid);
+	else
+		snprintf(out, 16, "-");
+}
+
+/* Columns of the original; Retry is in seconds from now. */
+static void requests_text(struct cli_conn *conn, const struct radius_ask *a, struct show_text *t)
+{
+	char session[16];
+
+	if (a->n_servers == 0)
+		show_line(t, "No server is set");
+	show_line(t, "%6s%8s%5s%6s%12s%8s%4s", "ID", "Radius", "Sock", "State", "Session", "Retry",
+		  "Try");
+	for (unsigned i = 0; i < a->n_requests && conn_print(conn, t); i++) {
+		const struct rad_request_view *r = &a->requests[i];
+		session_text(&a->sessions[i], session);
+		show_clear(t);
+		show_line(t, "%6u%8u%5u%6s%12s%8.1f%4u", i + 1, r->id, r->sock, state_name(r),
+			  session, r->retry_ms / 1000.0, r->tries);
+	}
+	conn_print(conn, t);
+	show_clear(t);
+	if (a->outstanding > a->n_requests)
+		show_line(t, "and %u more", a->outstanding - a->n_requests);
+	show_line(t, "Free: %u", a->identifiers - a->outstanding);
+	show_line(t, "Used: %u", a->outstanding);
+	if (a->waiting)
+		show_line(t, "Waiting for room at a server: %u", a->waiting);
+	if (a->acct.waiting || a->acct.journal)
+		show_line(t, "Accounting records that wait: %llu, in the journal: %llu",
+			  (unsigned long long)a->acct.waiting,
+			  (unsigned long long)a->acct.journal_depth);
+	conn_print(conn, t);
+}
+
+static json_t *request_json(const struct rad_request_view *r, const struct sess_key *key)
+{
+	char server[SOCK_ADDR_TEXT];
+	json_t *o =
+		json_pack("{ss,si,si,si,sf}", "state", state_name(r), "identifier", r->id, "socket",
+			  r->sock, "tries", r->tries, "retry_in", r->retry_ms / 1000.0);
+
+	if (ip_addr_is_set(&r->server.ip))
+		json_object_set_new(o, "server", json_string(sock_addr_text(&r->server, server)));
+	if (key->sid) {
+		json_object_set_new(o, "tid", json_integer(key->tid));
+		json_object_set_new(o, "sid", json_integer(key->sid));
+	}
+	return o;
+}
+
+/* ---- servers --------------------------------------------------------------------------------- */
+
+static void server_line(struct show_text *t, const struct rad_server_view *v, enum rad_kind kind)
+{
+	char addr[SOCK_ADDR_TEXT];
+
+	if (!v->serves)
+		return;
+	show_line(t, "%-24s %-5s %-6s %10u %12llu %12llu %10llu %9.3f %9.3f",
+		  sock_addr_text(&v->addr, addr), kind == RAD_AUTH ? "login" : "acct",
+		  v->alive ? "alive" : "dead", v->under_way, (unsigned long long)v->sent,
+		  (unsigned long long)v->answered, (unsigned long long)v->timeouts,
+		  v->p50_us / 1000.0, v->p99_us / 1000.0);
+}
+
+static void servers_text(struct cli_conn *conn, const struct radius_ask *a, struct show_text *t)
+{
+	show_line(t, "%-24s %-5s %-6s %10s %12s %12s %10s %9s %9s", "Server", "For", "State",
+		  "Under-way", "Sent", "Answered", "Timeouts", "p50 ms", "p99 ms");
+	for (unsigned i = 0; i < a->n_servers; i++) {
+		server_line(t, &a->servers[i][RAD_AUTH], RAD_AUTH);
+		server_line(t, &a->servers[i][RAD_ACCT], RAD_ACCT);
+	}
+	if (a->n_servers == 0)
+		show_line(t, "No server is set");
+	show_line(t, "Outstanding: %u, of these waiting for room: %u; sockets: %u", a->outstanding,
+		  a->waiting, a->sockets);
+	conn_print(conn, t);
+}
+
+static json_t *server_json(const struct rad_server_view *v, enum rad_kind kind)
+{
+	char addr[SOCK_ADDR_TEXT];
+
+	return json_pack("{ss,ss,sb,si,sI,sI,sI,sI,sI}", "server", sock_addr_text(&v->addr, addr),
+			 "for", kind == RAD_AUTH ? "login" : "acct", "alive", v->alive, "under_way",
+			 (int)v->under_way, "sent", (json_int_t)v->sent, "answered",
+			 (json_int_t)v->answered, "timeouts", (json_int_t)v->timeouts, "p50_us",
+			 (json_int_t)v->p50_us, "p99_us", (json_int_t)v->p99_us);
+}
+
+static json_t *servers_list(const struct radius_ask *a)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < a->n_servers; i++) {
+		for (unsigned kind = 0; kind < RAD_KINDS; kind++) {
+			const struct rad_server_view *v = &a->servers[i][kind];
+			if (v->serves)
+				json_array_append_new(list, server_json(v, (enum rad_kind)kind));
+		}
+	}
+	return list;
+}
+
+static void radius_json(struct cli_conn *conn, const struct radius_ask *a, bool servers)
+{
+	json_t *list = servers ? NULL : json_array();
+
+	for (unsigned i = 0; list && i < a->n_requests; i++)
+		json_array_append_new(list, request_json(&a->requests[i], &a->sessions[i]));
+	json_t *o = json_pack("{so,si,si,si,sI,sI}", "servers", servers_list(a), "outstanding",
+			      (int)a->outstanding, "waiting", (int)a->waiting, "sockets",
+			      (int)a->sockets, "records_waiting", (json_int_t)a->acct.waiting,
+			      "journal_depth", (json_int_t)a->acct.journal_depth);
+	if (list)
+		json_object_set_new(o, "requests", list);
+	conn_json(conn, o);
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static const struct help_row radius_help[] = {
+	{"all", "Every request that is not answered yet"},
+	{"servers", "State, traffic and latency of the servers"},
+	{NULL, NULL},
+};
+
+static int cmd_show_radius(struct cli_def *cli, const char *command, char **argv, int argc)
+{
+	struct cli_conn *conn = cli_get_context(cli);
+	(void)command;
+
+	if (conn_help(conn, argv, argc, radius_help, true))
+		return CLI_OK;
+	bool json = conn_wants_json(argv, &argc);
+	bool servers = argc > 0 && lex_is_prefix(argv[0], "servers");
+	struct show_text *t = conn_text(conn);
+	struct radius_ask *a = calloc(1, sizeof(*a));
+	bool ok = t && a && conn_ask(conn, copy_radius, a);
+	if (ok && json)
+		radius_json(conn, a, servers);
+	else if (ok && servers)
+		servers_text(conn, a, t);
+	else if (ok)
+		requests_text(conn, a, t);
+	free(a);
+	free(t);
+	return ok ? CLI_OK : CLI_ERROR;
+}
+
+static const struct command_row rows[] = {
+	{MODE_EXEC, "show radius", cmd_show_radius, false, "RADIUS requests and servers"},
+};
+
+void cli_radius_register(struct cli_conn *conn)
+{
+	cli_rows_register(conn, rows, sizeof(rows) / sizeof(rows[0]));
+}
