@@ -109,8 +109,11 @@ static bool read_one(struct io_tun *t, uint8_t *p, struct dp_packet *out, bool *
 	size_t header = t->features.tun_vnet ? IO_TUN_VNET_HEADER : 0;
 	ssize_t n = read(t->fd, p - header, PACKET_MAX + header);
 
-	if (n <= 0)
+	if (n <= 0) {
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			counter_add(t->counters, C_TUN_ERRORS, 1);
 		return false;
+	}
 	*good = (size_t)n > header;
 	*out = (struct dp_packet){.p = p, .n = (size_t)n - (*good ? header : 0)};
 	if (*good && header) {

@@ -247,6 +247,8 @@ unsigned io_udp_read(struct io_udp *u)
 
 	rx_prepare(u);
 	int got = recvmmsg(u->fd, u->rx.msgs, u->rx_messages, MSG_DONTWAIT, NULL);
+	if (got < 0 && errno != EAGAIN && errno != EINTR)
+		counter_add(u->conf.counters, C_SOCKET_ERRORS, 1);
 	for (int i = 0; i < got; i++) {
 		n = rx_split(u, (unsigned)i, n);
 		bytes += u->rx.msgs[i].msg_len;

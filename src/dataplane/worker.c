@@ -67,6 +67,22 @@ static void count_tun_drops(struct worker *w)
 	w->tun_dropped = total;
 }
 
+/* Down is no error, packets just stop coming. Only a device that was deleted says so, and would say
+ * it for ever; control ends the program then. */
+static void tun_gone(struct worker *w)
+{
+	epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, io_tun_fd(w->tun), NULL);
+}
+
+static bool receive_tun(struct worker *w, uint32_t events)
+{
+	bool any = worker_receive_tun(w);
+
+	if (!any && events & (EPOLLERR | EPOLLHUP))
+		tun_gone(w);
+	return any;
+}
+
 static bool receive(struct worker *w, const struct epoll_event *events, int n)
 {
 	bool any = false;
@@ -76,7 +92,7 @@ static bool receive(struct worker *w, const struct epoll_event *events, int n)
 		if (what < DP_LOCALS_MAX)
 			any |= worker_receive(w, w->udp[what]);
 		else if (what == EVENT_TUN)
-			any |= worker_receive_tun(w);
+			any |= receive_tun(w, events[i].events);
 	}
 	return any;
 }
