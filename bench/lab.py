@@ -151,6 +151,7 @@ class World:
         self.lab, self.which, self.sessions, self.tunnels, self.workers = lab, which, sessions, tunnels, workers
         self.name = f"{which}-{sessions}-{tunnels}" + (f"-w{workers}" if workers > 1 else "")
         self.id = f"b{os.getpid()}.{len(lab.worlds)}.{time.monotonic_ns() % 100000}"
+        self.config, self.pool, self.radius = "", POOL, ["--pool", POOL_BASE]  # what a special world has else
         self.room = sessions + 20000 if sessions + 20000 <= 65535 * tunnels else sessions
         self.processes, self.napi = [], []
         self.daemon = self.loadgen = None
@@ -220,7 +221,8 @@ class World:
         text = CONFIG.format(debug=1, log=self.path("log"), secret=SECRET, radius_secret=RADIUS_SECRET, lns=LNS_IP,
                              net=NET_IP, gateway=GATEWAY_IP, echo=self.lab.echo, idle=2 * self.lab.echo)
         text += CONFIG_OLD if self.which == "old" else CONFIG_NEW.format(workers=self.workers, etc=etc)
-        for name, content in (("startup-config", text), ("ip_pool", POOL + "\n"), ("users", "")):
+        text += self.config
+        for name, content in (("startup-config", text), ("ip_pool", self.pool + "\n"), ("users", "")):
             with open(os.path.join(etc, name), "w", encoding="utf-8") as f:
                 f.write(content)
         if self.which == "old":
@@ -250,7 +252,7 @@ class World:
 
     def start_loadgen(self):
         self.spawn("net", self.lab.gen_cpu, "radius", os.path.join(self.lab.build, "bench/radius-responder"),
-                   "--bind", NET_IP, "--secret", RADIUS_SECRET, "--pool", POOL_BASE)
+                   "--bind", NET_IP, "--secret", RADIUS_SECRET, *self.radius)
         if not wait_for(5, lambda: self.udp_open("net", 1812)):
             raise Failure("no RADIUS responder")
         watch = [word for pid in self.napi for word in ("--watch-thread", pid)]

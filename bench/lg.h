@@ -52,7 +52,7 @@ enum lg_session_state {
 
 struct lg_session {
 	struct wheel_timer timer; /* PPP retry, or the wait for Terminate-Ack */
-	nsec dialled;
+	nsec dialled, asked; /* asked: the password, or the answer to the challenge, went out */
 	struct lg_ppp ppp;
 	uint32_t up_seq, up_seen;     /* next sequence number sent, and expected behind the LNS */
 	uint32_t down_seq, down_seen; /* the same towards the subscriber */
@@ -128,7 +128,7 @@ struct lg_stats {
 	uint64_t l2tp_resent, ppp_resent, hellos, stray, bad, other_ip;
 	uint64_t tx_datagrams, rx_datagrams, tx_errors;
 	uint16_t cdn_result, cdn_error; /* of the last CDN received */
-	struct lg_hist setup;
+	struct lg_hist setup, auth;	/* auth: from the password to the verdict */
 	uint64_t slow_setups; /* took longer than LG_SLOW_MS: a packet got lost, or waited */
 	struct lg_flow upward, downward;
 	uint64_t pings, pongs;

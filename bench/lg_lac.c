@@ -248,9 +248,18 @@ struct link {
 	char user[64];
 };
 
+static bool asks_for_admission(struct span frame)
+{
+	uint16_t proto = span_u16(&frame);
+	uint8_t code = span_u8(&frame);
+	return (proto == LG_PPP_PAP && code == 1) || (proto == LG_PPP_CHAP && code == 2);
+}
+
 static void send_frame(void *ctx, struct span frame)
 {
 	struct link *l = ctx;
+	if (asks_for_admission(frame))
+		l->s->asked = lg_clock();
 	struct lg_tunnel *t = lg_tunnel_of(l->g, l->s);
 	uint8_t room[LG_SLOT];
 	struct wbuf w = wbuf_of(room, sizeof(room));
@@ -581,7 +590,11 @@ static void rx_data(struct lg *g, struct lg_session *s, struct span frame)
 	if (s->state < LG_S_PPP)
 		return;
 	link_init(&l, g, s);
-	ppp_event(g, s, lg_ppp_rx(&s->ppp, frame, &l.env));
+	bool waited = s->ppp.phase == LG_PHASE_AUTH;
+	enum lg_ppp_event e = lg_ppp_rx(&s->ppp, frame, &l.env);
+	if (waited && s->ppp.phase == LG_PHASE_IPCP)
+		lg_hist_add(&g->stats.auth, nsec_sub(lg_clock(), s->asked));
+	ppp_event(g, s, e);
 }
 
 void lg_lac_rx(struct lg *g, unsigned sock, const struct sockaddr_in *from, struct span datagram)

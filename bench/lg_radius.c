@@ -1,5 +1,7 @@
 #include "lg_radius.h"
 
+#include <stdio.h>
+
 enum {
 	USER_NAME = 1,
 	USER_PASSWORD = 2,
@@ -7,6 +9,7 @@ enum {
 	SERVICE_TYPE = 6,
 	FRAMED_PROTOCOL = 7,
 	FRAMED_IP_ADDRESS = 8,
+	FRAMED_ROUTE = 22,
 	SESSION_TIMEOUT = 27,
 	CALLING_STATION_ID = 31,
 	ACCT_STATUS_TYPE = 40,
@@ -143,6 +146,17 @@ static void attribute_u32(struct wbuf *w, uint8_t type, uint32_t v)
 	wbuf_u32(w, v);
 }
 
+/* RFC 2865 5.22: "A.B.C.D/29 0.0.0.0 1" */
+static void framed_route(struct wbuf *w, uint32_t network)
+{
+	char text[48];
+	int n = snprintf(text, sizeof(text), "%u.%u.%u.%u/29 0.0.0.0 1", network >> 24,
+			 network >> 16 & 0xFF, network >> 8 & 0xFF, network & 0xFF);
+	wbuf_u8(w, FRAMED_ROUTE);
+	wbuf_u8(w, (uint8_t)(n + 2));
+	wbuf_bytes(w, text, (size_t)n);
+}
+
 /* Writes the attributes; returns where the Message-Authenticator's value is, or 0. */
 static size_t attributes(struct wbuf *w, uint8_t code, const struct lg_rad_answer *a)
 {
@@ -162,6 +176,8 @@ static size_t attributes(struct wbuf *w, uint8_t code, const struct lg_rad_answe
 		attribute_u32(w, FRAMED_IP_ADDRESS, a->framed_ip);
 	if (a->session_timeout_s)
 		attribute_u32(w, SESSION_TIMEOUT, a->session_timeout_s);
+	for (unsigned i = 0; i < a->n_routes; i++)
+		framed_route(w, a->route + 8 * i);
 	return at;
 }
 

@@ -40,6 +40,8 @@ struct lg_rad_answer {
 	bool message_auth;  /* put one in */
 	uint32_t framed_ip; /* host order; 0: none */
 	uint32_t session_timeout_s;
+	uint32_t route; /* the first of n_routes Framed-Routes, /29 each, host order */
+	unsigned n_routes;
 };
 
 bool lg_rad_decode(struct span in, struct lg_rad_request *out);

@@ -75,6 +75,8 @@ static double seconds_since(const struct lg *g, nsec start)
 static void add_common(struct lg *g, json_t *o)
 {
 	const struct lg_stats *s = &g->stats;
+	if (s->auth.n)
+		json_object_set_new(o, "auth", lg_hist_json(&s->auth));
 	json_object_set_new(o, "up_now", json_integer(g->sessions_up));
 	json_object_set_new(o, "tunnels_now", json_integer(g->tunnels_up));
 	json_object_set_new(o, "lost", json_integer((json_int_t)s->lost));
@@ -495,7 +497,8 @@ static int step_churn(struct lg *g, struct params *p)
 	struct lg_watch before, after;
 	double rate = param_number(p, "rate", 100), seconds = param_number(p, "seconds", 10);
 	unsigned inflight = (unsigned)param_number(p, "inflight", INFLIGHT);
-	unsigned target = g->sessions_up, hang = 0, dial = 0;
+	/* Those that have been down for long come first, where there is room for more. */
+	unsigned target = g->sessions_up, hang = 0, dial = target % g->conf.sessions;
 	uint64_t ended = 0;
 	const struct lg_stats *s = &g->stats;
 

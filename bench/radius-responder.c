@@ -18,6 +18,7 @@
 #include "base/nsec.h"
 #include "lg_seen.h"
 
+enum { ROUTES = 0x64400000, ROUTES_MASK = 0x3FFFFF, ROUTES_MAX = 4 };
 enum { BATCH = 64, BUFFER = 8 << 20, DELAYED_MAX = 65536, REPLY_MAX = 256 };
 
 static const char help[] =
@@ -36,6 +37,7 @@ static const char help[] =
 	"  --any-password\n"
 	"  --pool ADDRESS     Framed-IP-Address: this plus the number at the end of the user's "
 	"name\n"
+	"  --routes N         so many Framed-Routes for each user, up to 4: /29 in 100.64.0.0/10\n"
 	"  --message-auth     Message-Authenticator in every answer, not only when asked with one\n"
 	"  --session-timeout S\n"
 	"  --delay MS         answer later\n"
@@ -49,7 +51,7 @@ struct conf {
 	struct span secret, password;
 	bool any_password, always_message_auth, no_accounting;
 	uint32_t pool, session_timeout_s;
-	unsigned delay_ms, silent, reject;
+	unsigned delay_ms, silent, reject, routes;
 };
 
 struct stats {
@@ -114,6 +116,8 @@ static bool answer_login(struct responder *r, const struct lg_rad_request *q, st
 		.message_auth = c->always_message_auth || q->message_auth.p != NULL,
 		.framed_ip = c->pool ? c->pool + lg_rad_user_number(q->user) : 0,
 		.session_timeout_s = c->session_timeout_s,
+		.route = ROUTES | (lg_rad_user_number(q->user) * c->routes * 8 & ROUTES_MASK),
+		.n_routes = c->routes,
 	};
 	bool good = (c->any_password || lg_rad_password_ok(q, c->secret, c->password)) &&
 		    !chance(r, c->reject);
@@ -342,6 +346,9 @@ static void option(struct conf *c, int o, const char *arg)
 	case 'r':
 		c->reject = number(arg, 100);
 		break;
+	case 'R':
+		c->routes = number(arg, ROUTES_MAX);
+		break;
 	case 'h':
 		fputs(help, stdout);
 		exit(0);
@@ -363,6 +370,7 @@ static const struct option options[] = {
 	{"delay", required_argument, NULL, 'd'},
 	{"silent", required_argument, NULL, 'q'},
 	{"reject", required_argument, NULL, 'r'},
+	{"routes", required_argument, NULL, 'R'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
