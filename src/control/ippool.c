@@ -596,7 +596,6 @@ static void swap_ranges(struct ippool *p, struct ippool *q)
 	q->n = old.n;
 	q->cap = old.cap;
 	q->total = old.total;
-	q->fresh = 0;
 }
 
 bool ippool_replace(struct ippool *p, struct ippool *fresh)
@@ -612,8 +611,10 @@ bool ippool_replace(struct ippool *p, struct ippool *fresh)
 	p->retired = list;
 	p->n_retired = n;
 	p->cap_retired = n + 1;
-	for (unsigned i = 0; i < fresh->n_names; i++)
+	for (unsigned i = 0; i < fresh->n_names; i++) {
 		sort_free(p, &fresh->names[i].free);
+		fresh->names[i].used = fresh->names[i].fresh = 0;
+	}
 	count_used(p);
 	struct ip_prefix unused;
 	while (ippool_retire(p, &unused))
