@@ -19,6 +19,7 @@
 #include "control/journal_io.h"
 #include "control/log_sink.h"
 #include "control/loop.h"
+#include "control/usage_io.h"
 
 enum { DESCRIPTORS = 8192 };
 
@@ -79,6 +80,8 @@ static void check_companions(const char *conf_path, const struct conf *conf,
 	conf_file_path(path, conf_path, conf->users_file, "users");
 	cli_users_free(cli_users_file_load(&heap, path, report));
 	if (conf->acct_journal[0] && !journal_io_check(conf->acct_journal, reason))
+		report->say(report->ctx, conf_path, 0, CONF_ERROR, reason);
+	if (conf->accounting_dir[0] && !usage_io_check(conf->accounting_dir, reason))
 		report->say(report->ctx, conf_path, 0, CONF_ERROR, reason);
 	if (conf->local_users[0])
 		local_users_free(local_users_file_load(&heap, conf->local_users, report));

@@ -201,6 +201,7 @@ void acct_gone(struct core *c, struct core_session *s, const struct msg_session_
 	struct sess_counters n = m->counters;
 
 	since_release(s, &n);
+	acct_usage_gone(c, s, &n, now);
 	stop(c, s, &n, &m->reason, now);
 }
 

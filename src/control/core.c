@@ -383,6 +383,7 @@ struct core *core_new(const struct core_env *env, const struct conf *conf, struc
 		return NULL;
 	}
 	core_dae_conf(c);
+	acct_usage_init(c, now);
 	acct_late_init(c);
 	acct_service(c, now);
 	take_own_addresses(c, now);
@@ -393,6 +394,7 @@ void core_free(struct core *c)
 {
 	if (!c)
 		return;
+	acct_usage_free(c);
 	struct list_head *it, *after;
 	list_each_safe (it, after, &c->sessions)
 		core_session_free(c, container_of(it, struct core_session, by_age), NSEC_ZERO);
@@ -438,11 +440,13 @@ nsec core_turn(struct core *c, nsec now)
 	while ((t = wheel_expired(&c->wheel, now)))
 		acct_interim_due(c, container_of(t, struct core_session, interim), now);
 	acct_late_turn(c, now);
+	acct_usage_turn(c, now);
 	acct_end_turn(c, now);
 	core_queries_turn(c, now);
 	dp_routes_turn_own(c->env.routes);
 	nsec next = nsec_min(rad_client_next(c->radius), wheel_next(&c->wheel));
 	next = nsec_min(next, acct_late_next(c));
+	next = nsec_min(next, acct_usage_next(c, now));
 	return nsec_min(next, core_queries_next(c));
 }
 

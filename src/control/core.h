@@ -43,6 +43,8 @@ struct core_env {
 	bool (*crypt_check)(const char *password, const char *hash);
 	/* Accounting records are written there first; NULL: there is none. Lent by the shell. */
 	struct journal *journal;
+	/* The next piece of a usage file (usage_io.c); may be NULL: there are none. */
+	void (*usage)(void *ctx, const char *dir, int64_t wall_s, struct span text, bool last);
 	/* Seconds since 1970, for what leaves the program (RADIUS, Acct-Session-Id). */
 	int64_t (*wall_clock_s)(void *ctx);
 	const struct core_hooks *hooks; /* NULL: none; outlives the core */

@@ -16,6 +16,7 @@
  *	aaa_radius.c	the same as RADIUS attributes and answers
  *	core_dae.c	Disconnect and CoA requests
  *	acct.c		accounting records of a session's life
+ *	acct_usage.c	usage files
  *	acct_late.c	their way to a server, through the journal or kept in memory
  */
 #ifndef LNS_CORE_PRIV_H
@@ -85,6 +86,7 @@ struct core_session {
 	uint32_t unique_id;
 	uint32_t call_serial; /* the LAC's number of the call */
 	uint32_t session_timeout_s, idle_timeout_s, interim_s;
+	uint64_t usage_up, usage_down; /* bytes that usage files have told */
 	uint16_t peer_tid, peer_sid;
 	uint16_t auth_proto; /* enum auth_proto of the login */
 	struct l2tp_path path;
@@ -184,6 +186,14 @@ struct core {
 	unsigned n_dae_clients, next_dae_done;
 	struct core_dae_client dae_clients[CORE_DAE_CLIENTS];
 	struct core_dae_done dae_done[CORE_DAE_DONE]; /* a ring of the newest */
+
+	struct list_head usage_ended; /* for the next usage file */
+	uint32_t n_usage_ended;
+	nsec started, usage_all_at, usage_ended_at, usage_turn;
+	struct core_session *usage_next; /* where the file that is being made goes on */
+	uint64_t usage_last;		 /* serial of the last one that it lists */
+	int64_t usage_wall_s;
+	bool usage_begun;
 
 	struct list_head late_asked, late_new; /* records that no server took, oldest first */
 	struct list_head late_postponed;       /* not even while it took others */
@@ -342,6 +352,17 @@ void acct_garden(struct core *c, struct core_session *s, bool entered, nsec now)
 struct sess_counters acct_counters(const struct core *c, const struct core_session *s);
 /* Acct-Interim-Interval of a session that is up was changed. */
 void acct_interval_changed(struct core *c, struct core_session *s, nsec now);
+
+/* acct_usage.c */
+void acct_usage_init(struct core *c, nsec now);
+/* Writes the last file. */
+void acct_usage_free(struct core *c);
+void acct_usage_turn(struct core *c, nsec now);
+nsec acct_usage_next(const struct core *c, nsec now);
+void acct_usage_gone(struct core *c, struct core_session *s, const struct sess_counters *final,
+		     nsec now);
+/* A walk that would go on at `s` goes on behind it. */
+void acct_usage_skip(struct core *c, const struct core_session *s);
 
 /* acct_late.c */
 void acct_late_init(struct core *c);

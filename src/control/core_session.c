@@ -270,6 +270,7 @@ void core_session_free(struct core *c, struct core_session *s, nsec now)
 	aaa_release(c, s, now);
 	session_unname(c, s);
 	core_memos_skip(c, s, false);
+	acct_usage_skip(c, s);
 	list_del(&s->by_age);
 	hmap_remove(&c->sessions_by_key, &s->by_key);
 	if (s->has_id)

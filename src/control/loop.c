@@ -30,6 +30,7 @@
 #include "control/nsctl_io.h"
 #include "control/plugins.h"
 #include "control/radius_io.h"
+#include "control/usage_io.h"
 #include "dataplane/dp.h"
 
 enum {
@@ -78,6 +79,7 @@ struct loop {
 	struct dae_io dae;
 	struct journal_io *journal_io; /* both NULL: there is no journal */
 	struct journal *journal;
+	struct usage_io *usage;
 	struct bgp_io *bgp;
 	struct request_queue *requests;
 	struct cli_server *cli;
@@ -129,6 +131,16 @@ static void env_radius_close(void *ctx, unsigned sock)
 {
 	struct loop *l = ctx;
 	radius_io_close(l->radius, sock);
+}
+
+static void env_usage(void *ctx, const char *dir, int64_t wall_s, struct span text, bool last)
+{
+	struct loop *l = ctx;
+
+	if (!l->usage) /* the first one */
+		l->usage = usage_io_new();
+	if (l->usage)
+		usage_io_text(l->usage, dir, wall_s, text, last);
 }
 
 static void env_kernel_route(void *ctx, bool add, const struct ip_prefix *p)
@@ -760,6 +772,7 @@ static bool start_core(struct loop *l)
 		.wall_clock_s = env_wall_clock,
 		.crypt_check = password_crypt_check,
 		.journal = l->journal,
+		.usage = env_usage,
 		.hooks = plugins_hooks(l->plugins),
 	};
 	l->users = load_local_users(l->conf);
@@ -871,6 +884,7 @@ static void stop(struct loop *l)
 		journal_close(l->journal);
 	journal_free(l->journal);
 	journal_io_close(l->journal_io);
+	usage_io_free(l->usage);
 	plugins_free(l->plugins);
 	bgp_io_free(l->bgp);
 	radius_io_free(l->radius);

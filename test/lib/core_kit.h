@@ -44,6 +44,8 @@ struct core_kit {
 	bool lent; /* tables and routes belong to the caller, and so do the slots: slot_of */
 	uint32_t (*slot_of)(struct sess_key key);
 	struct journal *journal; /* lent by the test; may be NULL */
+	char usage[65536];	 /* usage files as they came, each ended by "--" */
+	unsigned n_usage;	 /* of them */
 	struct core *core;
 	nsec now;
 	struct kit_post posts[KIT_POSTS]; /* a ring of the newest */
@@ -107,6 +109,21 @@ static inline void kit_log(void *ctx, enum log_level level, uint16_t tid, uint16
 	(void)sid;
 	k->n_logs++;
 	snprintf(k->last_log, sizeof(k->last_log), "%s", text);
+}
+
+static inline void kit_usage(void *ctx, const char *dir, int64_t wall_s, struct span text,
+			     bool last)
+{
+	struct core_kit *k = ctx;
+	size_t n = strlen(k->usage);
+
+	(void)wall_s;
+	if (dir[0] == '\0' || n + text.n + 4 > sizeof(k->usage))
+		abort();
+	if (text.n)
+		memcpy(k->usage + n, text.p, text.n);
+	memcpy(k->usage + n + text.n, last ? "--\n" : "", last ? 4 : 1);
+	k->n_usage += last;
 }
 
 static inline bool kit_crypt_check(const char *password, const char *hash)
@@ -198,6 +215,7 @@ static inline void kit_start(struct core_kit *k)
 		.crypt_check = kit_crypt_check,
 		.wall_clock_s = kit_wall_clock_s,
 		.journal = k->journal,
+		.usage = kit_usage,
 	};
 
 	k->core = core_new(&env, &k->conf, k->pool, k->users, k->now);
