@@ -83,7 +83,8 @@ static void put_cause(const struct end_reason *why, struct wbuf *w)
 	struct wbuf t = wbuf_of(text, sizeof(text));
 	size_t n = strnlen(why->text, sizeof(why->text));
 
-	rad_put_u32(w, RAD_ACCT_TERMINATE_CAUSE, why->cause);
+	rad_put_u32(w, RAD_ACCT_TERMINATE_CAUSE,
+		    why->cause == TERM_NONE ? TERM_NAS_REQUEST : why->cause);
 	if (n == 0)
 		return;
 	wbuf_span(&t, span_str("disc-cause-ext="));

@@ -249,6 +249,58 @@ static void causes_follow_the_disconnect_cause_then_the_result(void **state)
 	assert_int_equal(r.cause, TERM_SERVICE_UNAVAILABLE);
 }
 
+/* A CDN of this result with PPP Disconnect Cause Code (RFC 3145), or without (code 0xFFFF). */
+static enum term_cause cdn_cause(unsigned result, unsigned code, unsigned direction)
+{
+	char avps[96];
+	struct end_reason r;
+	int n = snprintf(avps, sizeof(avps), "8008 0000 0001 %04x", result);
+
+	if (code != 0xFFFF)
+		snprintf(avps + n, sizeof(avps) - (size_t)n, " 000b 0000 002e %04x c021 %02x", code,
+			 direction);
+	assert_true(decode_with("000e", avps));
+	l2tp_cause_of(&m, &r);
+	return r.cause;
+}
+
+static void every_disconnect_cause_has_its_terminate_cause(void **state)
+{
+	/* By code; directions 0 (global), 1 (at the peer), 2 (at the local end). NONE: the Result
+	 * Code decides. */
+	static const uint8_t causes[24][3] = {
+		[0] = {TERM_NAS_REQUEST, TERM_NAS_REQUEST, TERM_NAS_REQUEST},
+		[1] = {TERM_ADMIN_RESET, TERM_ADMIN_RESET, TERM_ADMIN_RESET},
+		[3] = {TERM_NONE, TERM_NONE, TERM_USER_REQUEST},
+		[4] = {TERM_NONE, TERM_USER_ERROR, TERM_NONE},
+		[5] = {TERM_PORT_ERROR, TERM_PORT_ERROR, TERM_PORT_ERROR},
+		[6] = {TERM_PORT_ERROR, TERM_PORT_ERROR, TERM_PORT_ERROR},
+		[7] = {TERM_PORT_ERROR, TERM_PORT_ERROR, TERM_PORT_ERROR},
+		[8] = {TERM_PORT_ERROR, TERM_PORT_ERROR, TERM_PORT_ERROR},
+		[13] = {15, 15, 15},
+		[15] = {15, 15, 15},
+		[16] = {15, 15, 15},
+		[17] = {15, 15, 15},
+		[18] = {15, 15, 15},
+		[19] = {15, 15, 15},
+		[20] = {15, 15, 15},
+	};
+
+	(void)state;
+	for (unsigned code = 0; code < 24; code++) {
+		for (unsigned direction = 0; direction < 3; direction++) {
+			unsigned want = causes[code][direction];
+			assert_int_equal(cdn_cause(1, code, direction),
+					 want ? want : TERM_LOST_CARRIER);
+			assert_int_equal(cdn_cause(3, code, direction),
+					 want ? want : TERM_ADMIN_RESET);
+		}
+	}
+	for (unsigned result = 1; result < 14; result++)
+		assert_int_equal(cdn_cause(result, 0xFFFF, 0),
+				 result == 1 ? TERM_LOST_CARRIER : TERM_ADMIN_RESET);
+}
+
 static void control_bytes_do_not_reach_the_log(void **state)
 {
 	(void)state;
@@ -327,6 +379,7 @@ int main(void)
 		cmocka_unit_test(missing_avps_are_named),
 		cmocka_unit_test(speeds_that_are_no_number_are_unknown),
 		cmocka_unit_test(causes_follow_the_disconnect_cause_then_the_result),
+		cmocka_unit_test(every_disconnect_cause_has_its_terminate_cause),
 		cmocka_unit_test(control_bytes_do_not_reach_the_log),
 		cmocka_unit_test(machines_follow_the_rfc),
 		cmocka_unit_test(events_follow_the_mandatory_bit),
