@@ -123,6 +123,7 @@ json_t *json_session(const struct session_view *v, const struct msg_session_info
 				    json_string(sock_addr_text(&v->policy.intercept, collector)));
 	json_object_set_new(o, "filter_in", json_string(v->policy.filter_in));
 	json_object_set_new(o, "filter_out", json_string(v->policy.filter_out));
+	json_object_set_new(o, "walled_garden", json_boolean(v->policy.garden));
 	add_info(o, info);
 	return o;
 }

@@ -10,7 +10,7 @@ static bool type_is_known(uint8_t type)
 	       type == NSCTL_RES_ERR;
 }
 
-enum nsctl_fault nsctl_decode_first(struct span *in, struct nsctl_msg *out)
+static enum nsctl_fault decode(struct span *in, struct nsctl_msg *out)
 {
 	uint16_t magic = span_u16(in);
 	uint8_t type = span_u8(in);
@@ -38,7 +38,7 @@ enum nsctl_fault nsctl_decode(struct span in, struct nsctl_msg *out)
 {
 	if (in.n > NSCTL_MAX)
 		return NSCTL_EXTRA;
-	enum nsctl_fault f = nsctl_decode_first(&in, out);
+	enum nsctl_fault f = decode(&in, out);
 	return f == NSCTL_GOOD && in.n > 0 ? NSCTL_EXTRA : f;
 }
 

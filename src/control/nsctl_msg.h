@@ -48,10 +48,8 @@ struct nsctl_msg {
 	struct span argv[NSCTL_ARGS_MAX];
 };
 
-/* What stands in the message's bytes is in `out` on success only. */
+/* *out is right on success only; its arguments lie within the datagram. */
 enum nsctl_fault nsctl_decode(struct span in, struct nsctl_msg *out);
-/* The message at the beginning, what follows stays in *in. */
-enum nsctl_fault nsctl_decode_first(struct span *in, struct nsctl_msg *out);
 /* w->bad: an argument is too long, or there are too many bytes in all. */
 void nsctl_encode(struct wbuf *w, const struct nsctl_msg *m);
 /* "short packet" and so on. */
