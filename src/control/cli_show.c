@@ -94,7 +94,8 @@ void show_session_line(struct show_text *t, const struct session_view *v)
 	show_line(t, "%5u %7u %5u %-32s %-15s %s %s %s %s %10u %10llu %10llu %4u %10u %3s%-15s %s",
 		  v->key.sid, 0u, v->key.tid, v->authenticated ? user_or(v, "*", user) : "*",
 		  ip_addr_text(&v->ip, ip), ip_addr_is_set(&v->policy.intercept.ip) ? "Y" : "N",
-		  v->policy.rate_up || v->policy.rate_down ? "Y" : "N", "N", "N", v->opened_s,
+		  v->policy.rate_up || v->policy.rate_down ? "Y" : "N",
+		  v->policy.garden ? "Y" : "N", "N", v->opened_s,
 		  (unsigned long long)v->counters.down_bytes,
 		  (unsigned long long)v->counters.up_bytes, v->idle_s,
 		  remaining(v->session_timeout_s, v->opened_s), "(L)",
@@ -241,7 +242,7 @@ void show_session_detail(struct show_text *t, const struct session_view *v,
 		    ip_addr_is_set(&v->policy.intercept.ip)
 			    ? sock_addr_text(&v->policy.intercept, collector)
 			    : "no");
-	show_detail(t, "Walled Garden", "no");
+	show_detail(t, "Walled Garden", "%s", v->policy.garden ? "YES" : "no");
 	show_detail(t, "Throttled", "%s", throttle_text(v, rates));
 }
 

@@ -199,6 +199,10 @@ static void forward(const struct dp_world *w, const struct dp_session *s, struct
 {
 	set_data(r, packet);
 	r->verdict = DP_UP_FORWARD;
+	if (w->hooks && w->hooks->rx && !w->hooks->rx(s->spec.key, packet)) {
+		drop(w, r, DROP_PLUGIN);
+		return;
+	}
 	if (s->spec.mss && dp_mss_clamp(r->p, r->n, s->spec.mss))
 		counter_add(w->counters, C_MSS_CLAMPED, 1);
 	if (s->spec.flags & (DP_OWNER_ONLY | DP_TAP) && !serve(w, s, r, packet, is_v6))

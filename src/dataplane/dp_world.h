@@ -7,6 +7,7 @@
 
 #include "base/counters.h"
 #include "base/nsec.h"
+#include "dataplane/dp_hook.h"
 #include "dataplane/dp_route.h"
 #include "dataplane/dp_table.h"
 #include "dataplane/dp_tap.h"
@@ -21,6 +22,7 @@ struct dp_world {
 	struct counters *counters;
 	struct dp_tap *tap;	      /* of this worker; NULL: nobody listens */
 	struct dp_services *services; /* of this worker's own sessions */
+	const struct dp_hooks *hooks; /* of plugins that see packets; NULL: none */
 	unsigned self, n_workers;
 	nsec now;
 };

@@ -132,7 +132,7 @@ static void turn_begin(struct worker *w)
 	}
 	w->now = now;
 	w->world.now = now;
-	w->hooks = rcu_get(&w->common->hooks);
+	w->world.hooks = rcu_get(&w->common->hooks);
 }
 
 /* Handles what came and what is due; *next: when to be called again at the latest. */

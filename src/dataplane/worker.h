@@ -74,7 +74,6 @@ struct worker {
 	nsec count_next;  /* worker 0 counts the device's drops for all */
 	uint64_t tun_dropped;
 	const struct worker_conf *conf; /* in use by the shards */
-	const struct dp_hooks *hooks;	/* of this turn */
 	struct dp_world world;
 	struct dp_down down;
 	struct dp_up_result up[DP_BATCH];
@@ -130,8 +129,8 @@ void worker_forward(struct worker *w, const struct dp_up_result *r);
 void worker_forward_flush(struct worker *w);
 bool worker_receive_lanes(struct worker *w);
 void worker_balance(struct worker *w);
-/* worker_hook.c: with w->hooks there; n packets in w->up, and what d will send. */
-void worker_hook_rx(struct worker *w, unsigned n);
-void worker_hook_tx(struct worker *w, struct dp_down *d);
+/* worker_hook.c: shows plugins what is to be sent, when w->world.hooks is there; returns how many
+ * of the order are left. */
+unsigned worker_hook_tx(struct worker *w, const struct dp_tx *tx, unsigned n, uint16_t *order);
 
 #endif

@@ -96,8 +96,6 @@ static void take_batch(struct worker *w, const struct dp_datagram *in, unsigned 
 	unsigned early = EARLY_MAX;
 
 	up(&w->world, in, n, w->up);
-	if (w->hooks)
-		worker_hook_rx(w, n);
 	for (unsigned i = 0; i < n; i++)
 		if (w->up[i].verdict == DP_UP_CONTROL)
 			take_control(w, in[i].path, &w->up[i]);
@@ -193,8 +191,8 @@ static void take_tun_batch(struct worker *w, const struct dp_packet *in, unsigne
 {
 	for (unsigned done = 0; done < n;) {
 		done += dp_down(&w->world, &w->down, in + done, n - done);
-		if (w->hooks)
-			worker_hook_tx(w, &w->down);
+		if (w->world.hooks)
+			w->down.n_tx = worker_hook_tx(w, w->down.tx, w->down.n_tx, w->down.order);
 		worker_send_down(w, w->down.tx, w->down.n_tx, w->down.order);
 		worker_send_away(w);
 		for (unsigned i = 0; i < w->down.n_replies; i++)
@@ -225,13 +223,10 @@ static void take_l2tp_control(struct worker *w, const struct msg_l2tp_control *m
 
 static void take_ppp_frame(struct worker *w, struct msg_ppp_frame *m)
 {
-	struct dp_up_result *up = &w->up[0], r;
+	struct dp_up_result r;
 
 	dp_up_frame(&w->world, m->tid, m->sid, &m->path, (uint8_t *)(m + 1),
-		    m->msg.len - sizeof(*m), up);
-	if (w->hooks)
-		worker_hook_rx(w, 1);
-	r = *up;
+		    m->msg.len - sizeof(*m), &r);
 	if (r.verdict == DP_UP_FRAME)
 		session_shard_frame(w->sessions, r.tid, r.sid, span_of(r.p, r.n), w->now);
 	else if (r.verdict == DP_UP_EARLY)

@@ -81,11 +81,13 @@ void worker_send_away(struct worker *w)
 void worker_take_tun_packet(struct worker *w, struct msg_tun_packet *m)
 {
 	struct dp_packet in = {.p = (uint8_t *)(m + 1), .n = m->msg.len - sizeof(*m)};
-	const struct dp_down *d = &w->down;
+	struct dp_down *d = &w->down;
 
-	dp_down(&w->world, &w->down, &in, 1);
+	dp_down(&w->world, d, &in, 1);
+	if (w->world.hooks)
+		d->n_tx = worker_hook_tx(w, d->tx, d->n_tx, d->order);
 	for (unsigned i = 0; i < d->n_tx; i++) {
-		const struct dp_tx *tx = &d->tx[i];
+		const struct dp_tx *tx = &d->tx[d->order[i]];
 		const struct l2tp_path *path = &tx->session->spec.path;
 		if (path->local < w->common->n_locals)
 			io_udp_send(w->udp[path->local], path, span_of(tx->head, tx->head_n),
@@ -109,6 +111,8 @@ void worker_release(struct worker *w)
 		for (unsigned j = 0; j < r->n_up; j++)
 			dp_merge_add(&w->merge, r->up[j]);
 		dp_merge_flush(&w->merge);
+		if (w->world.hooks)
+			r->n_down = worker_hook_tx(w, r->down, r->n_down, r->order);
 		worker_send_down(w, r->down, r->n_down, r->order);
 		dp_services_released(&w->world, r);
 	}
