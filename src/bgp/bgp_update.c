@@ -324,6 +324,17 @@ static void mp_head(struct wbuf *w, enum bgp_attr_type type, enum bgp_family f, 
 	wbuf_u8(w, BGP_SAFI_UNICAST);
 }
 
+/* RFC 7606 section 5.1: in front of all others, so that a receiver finds it whatever they are. */
+static void mp_reach_encode(struct wbuf *w, const struct bgp_attrs *a, enum bgp_family f,
+			    struct span prefixes)
+{
+	mp_head(w, BGP_ATTR_MP_REACH, f, 18 + prefixes.n);
+	wbuf_u8(w, 16);
+	wbuf_bytes(w, a->next_hop[f].b, 16);
+	wbuf_u8(w, 0);
+	wbuf_span(w, prefixes);
+}
+
 void bgp_announce_encode(struct wbuf *w, const struct bgp_attrs *a, enum bgp_family f,
 			 struct span prefixes)
 {
@@ -332,14 +343,9 @@ void bgp_announce_encode(struct wbuf *w, const struct bgp_attrs *a, enum bgp_fam
 	wbuf_u16(w, 0);
 	size_t length_at = w->n;
 	wbuf_u16(w, 0);
+	if (f == BGP_IPV6)
+		mp_reach_encode(w, a, f, prefixes);
 	attrs_encode(w, a, f);
-	if (f == BGP_IPV6) {
-		mp_head(w, BGP_ATTR_MP_REACH, f, 18 + prefixes.n);
-		wbuf_u8(w, 16);
-		wbuf_bytes(w, a->next_hop[f].b, 16);
-		wbuf_u8(w, 0);
-		wbuf_span(w, prefixes);
-	}
 	as4_path_encode(w, a);
 	wbuf_patch_u16(w, length_at, (uint16_t)(w->n - length_at - 2));
 	if (f == BGP_IPV4)

@@ -91,7 +91,8 @@ static void link_interest(struct bgp_io *io, const struct bgp_peer *p, enum bgp_
 {
 	struct link *l = link_of(io, p, side);
 	bool writing = p->conns[side].state == BGP_STATE_CONNECT || bgp_peer_pending(p, side).n > 0;
-	uint32_t events = (l->waits ? 0u : EPOLLIN) | (writing ? EPOLLOUT : 0u);
+	/* One that waits is told only once, by the edge, that the other side has gone. */
+	uint32_t events = (l->waits ? EPOLLET : EPOLLIN) | (writing ? EPOLLOUT : 0u);
 
 	if (l->fd < 0 || l->asked == events)
 		return;
@@ -494,13 +495,14 @@ bool bgp_io_is_on(const struct bgp_io *io)
 
 void bgp_io_route(struct bgp_io *io, bool add, const struct ip_prefix *p)
 {
+	struct bgp_rib *rib = &io->speaker.rib;
 	char text[IP_PREFIX_TEXT];
 
-	if (!add)
-		bgp_rib_remove(&io->speaker.rib, p);
-	else if (!bgp_rib_add(&io->speaker.rib, p))
+	if (add && !bgp_rib_add(rib, p))
 		log_sink_printf(LOG_ERROR, "bgp: out of memory: %s is not announced",
 				ip_prefix_text(p, text));
+	if (!add && bgp_rib_holders(rib, p) > 0) /* else there was no memory for it */
+		bgp_rib_remove(rib, p);
 }
 
 void bgp_io_network(struct bgp_io *io, bool add, const struct ip_prefix *p)

@@ -192,6 +192,7 @@ static void ipv6_and_withdrawals(void **state)
 				     &e));
 	assert_int_equal(f.announced[BGP_IPV6], 1);
 	assert_int_equal(f.announced[BGP_IPV4], 0);
+	assert_int_equal(bytes[BGP_HEADER + 5], BGP_ATTR_MP_REACH); /* RFC 7606: the first one */
 	w = wbuf_of(bytes, sizeof(bytes));
 	bgp_withdraw_encode(&w, BGP_IPV6, span_of(v6, 5));
 	assert_bytes(
