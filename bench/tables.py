@@ -222,8 +222,8 @@ def memory(raw, empty):
     if empty:
         figure = max((r["empty_kb"] / 1024 for r in start), default=None)
         return ("< 60 MB", figure and f"{figure:.1f} MB", at_most(60, figure))
-    big = [per_session(r) for r in start if r["sessions"] >= 10000]
-    figure = max(big, default=None)
+    most = max(start, key=lambda r: r["sessions"], default=None)
+    figure = per_session(most) if most and most["sessions"] >= 10000 else None
     return ("< 2,048 B", figure and f"{figure:,.0f} B", at_most(2048, figure))
 
 
