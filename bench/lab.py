@@ -90,6 +90,7 @@ class Lab:
         self.out, self.build, self.lns_cpu, self.gen_cpu = out, build, lns_cpu, gen_cpu
         self.worlds, self.made = [], []
         self.one_at_a_time = threading.Lock()
+        self.id = os.environ.get("BENCH_ID", f"b{os.getpid()}")  # begins the names of all namespaces
         self.old_root = os.environ.get("OLD_ROOT", "/var/tmp/l2tpns-bench/debian")
         self.echo = int(os.environ.get("ECHO_S", "3600"))  # the keepalive's cost is not what is measured
         self.ours = os.environ.get("OURS", os.path.join(build, "src/l2tpns"))
@@ -150,7 +151,7 @@ class World:
     def __init__(self, lab, which, sessions, tunnels, workers):
         self.lab, self.which, self.sessions, self.tunnels, self.workers = lab, which, sessions, tunnels, workers
         self.name = f"{which}-{sessions}-{tunnels}" + (f"-w{workers}" if workers > 1 else "")
-        self.id = f"b{os.getpid()}.{len(lab.worlds)}.{time.monotonic_ns() % 100000}"
+        self.id = f"{lab.id}.{len(lab.worlds)}.{time.monotonic_ns() % 100000}"
         self.config, self.pool, self.radius = "", POOL, ["--pool", POOL_BASE]  # what a special world has else
         self.room = sessions + 20000 if sessions + 20000 <= 65535 * tunnels else sessions
         self.processes, self.napi = [], []
