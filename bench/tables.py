@@ -73,7 +73,7 @@ def show_setup(raw):
     setup = rows(raw, test="setup")
     if not setup:
         return
-    print("\nSetup with CHAP (CPU per dial; `steady` leaves the slowest 1% of dials out; slow: took more than 0.5 s)")
+    print("\nSetup with CHAP (CPU per dial; `steady` leaves the slowest 1% of dials out; slow: took more than 0.5 s;\ncalm: 200 dials a second, ms)")
     lines = []
     for level in sorted({r["level"] for r in setup}):
         def f(which, path):
@@ -83,9 +83,11 @@ def show_setup(raw):
             text(paired(setup, NS, {"dut": "old", "level": level}, {"dut": "new", "level": level}), 2),
             text(f("old", "steady_rate")), text(f("new", "steady_rate")), text(f("new", "rate")),
             text(f("new", "latency.p50_ms"), 1), text(f("new", "latency.p99_ms"), 1),
-            text(sum(pick(setup, "stragglers", dut="new", level=level)))])
+            text(sum(pick(setup, "stragglers", dut="new", level=level))),
+            *[text(med(raw, f"latency.{p}_ms", test="calm", dut=d, level=level), 1)
+              for d in ("old", "new") for p in ("p50", "p99")]])
     table(["", "old us", "new us", "old/new", "old steady/s", "new steady/s", "new all/s", "new p50 ms", "p99 ms",
-           "slow"], lines)
+           "slow", "calm old p50", "p99", "calm new p50", "p99"], lines)
 
 
 def scale(v, by=1000):
