@@ -263,8 +263,8 @@ static void accept_again(struct core *c, struct core_session *s)
 void aaa_accept(struct core *c, struct core_session *s, struct rad_grant *g, nsec now)
 {
 	if (s->asked_again) {
-		if (g->profile.policy.garden != core_in_garden(s))
-			core_set_garden(c, s->key, g->profile.policy.garden, now);
+		if (g->profile.policy.garden) /* nothing but an order leads out of it */
+			core_set_garden(c, s->key, true, now);
 		accept_again(c, s);
 		return;
 	}
