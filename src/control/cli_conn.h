@@ -108,6 +108,9 @@ unsigned conn_each_session(struct cli_conn *conn, const struct session_query *q,
 			   bool (*each)(struct cli_conn *conn, const struct session_view *v,
 					void *ctx),
 			   void *ctx);
+/* What RADIUS granted a session beyond IPv4, behind its other lines or members. */
+void conn_extra_text(struct cli_conn *conn, struct sess_key key, struct show_text *t);
+void conn_extra_json(struct cli_conn *conn, struct sess_key key, json_t *session);
 /* "SID" or "TID/SID"; *has_tid says which. */
 bool conn_session_id(const char *word, struct session_query *q);
 

@@ -1,4 +1,5 @@
-/* `show radius`: requests that are not answered yet, and the servers. */
+/* `show radius`: requests that are not answered yet, and the servers; and what RADIUS granted a
+ * session beyond IPv4. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -190,6 +191,127 @@ static void radius_json(struct cli_conn *conn, const struct radius_ask *a, bool 
 	if (list)
 		json_object_set_new(o, "requests", list);
 	conn_json(conn, o);
+}
+
+/* ---- of one session -------------------------------------------------------------------------- */
+
+struct extra_ask {
+	struct sess_key key;
+	bool found;
+	struct session_extra extra;
+};
+
+static void copy_extra(struct core *core, nsec now, void *arg)
+{
+	struct extra_ask *a = arg;
+	(void)now;
+
+	a->found = core_session_extra(core, a->key, &a->extra);
+}
+
+static void extra_line(struct show_text *t, const char *label, const char *value)
+{
+	if (value[0] != '\0')
+		show_line(t, "\t%-19s%s", label, value);
+}
+
+static const char *interface_id(const struct aaa_ipv6 *v6, char out[static 20])
+{
+	const uint8_t *b = v6->interface_id;
+
+	if (!v6->has_interface_id)
+		return "";
+	snprintf(out, 20, "%02x%02x:%02x%02x:%02x%02x:%02x%02x", b[0], b[1], b[2], b[3], b[4], b[5],
+		 b[6], b[7]);
+	return out;
+}
+
+static void ipv6_text(struct show_text *t, const struct aaa_ipv6 *v6)
+{
+	char text[IP_PREFIX_TEXT];
+
+	if (ip_addr_is_set(&v6->prefix.addr))
+		extra_line(t, "IPv6 prefix", ip_prefix_text(&v6->prefix, text));
+	extra_line(t, "IPv6 interface", interface_id(v6, text));
+	if (ip_addr_is_set(&v6->address))
+		extra_line(t, "IPv6 address", ip_addr_text(&v6->address, text));
+	for (unsigned i = 0; i < v6->n_delegated; i++)
+		extra_line(t, "IPv6 delegated", ip_prefix_text(&v6->delegated[i], text));
+	for (unsigned i = 0; i < v6->n_routes; i++)
+		extra_line(t, "IPv6 route", ip_prefix_text(&v6->routes[i], text));
+	for (unsigned i = 0; i < 2 && ip_addr_is_set(&v6->dns[i]); i++)
+		extra_line(t, "IPv6 DNS", ip_addr_text(&v6->dns[i], text));
+	extra_line(t, "IPv6 pool", v6->pool);
+	extra_line(t, "IPv6 delegated pool", v6->delegated_pool);
+}
+
+void conn_extra_text(struct cli_conn *conn, struct sess_key key, struct show_text *t)
+{
+	struct extra_ask a = {.key = key};
+
+	if (!conn_ask(conn, copy_extra, &a) || !a.found)
+		return;
+	ipv6_text(t, &a.extra.v6);
+	for (unsigned i = 0; i < a.extra.n_tunnels; i++) {
+		const struct aaa_tunnel *u = &a.extra.tunnels[i];
+		show_line(t, "\t%-19stag %u type %u medium %u preference %u to %s as %s id %s",
+			  "Tunnel granted", u->tag, u->type, u->medium, u->preference,
+			  u->server_endpoint[0] ? u->server_endpoint : "-",
+			  u->client_name[0] ? u->client_name : "-",
+			  u->assignment[0] ? u->assignment : "-");
+	}
+}
+
+static json_t *prefixes_json(const struct ip_prefix *list, unsigned n)
+{
+	char text[IP_PREFIX_TEXT];
+	json_t *a = json_array();
+
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(a, json_string(ip_prefix_text(&list[i], text)));
+	return a;
+}
+
+static json_t *ipv6_json(const struct aaa_ipv6 *v6)
+{
+	char text[IP_PREFIX_TEXT];
+	json_t *dns = json_array(), *o = json_object();
+
+	if (ip_addr_is_set(&v6->prefix.addr))
+		json_object_set_new(o, "prefix", json_string(ip_prefix_text(&v6->prefix, text)));
+	if (v6->has_interface_id)
+		json_object_set_new(o, "interface_id", json_string(interface_id(v6, text)));
+	if (ip_addr_is_set(&v6->address))
+		json_object_set_new(o, "address", json_string(ip_addr_text(&v6->address, text)));
+	json_object_set_new(o, "delegated", prefixes_json(v6->delegated, v6->n_delegated));
+	json_object_set_new(o, "routes", prefixes_json(v6->routes, v6->n_routes));
+	for (unsigned i = 0; i < 2 && ip_addr_is_set(&v6->dns[i]); i++)
+		json_array_append_new(dns, json_string(ip_addr_text(&v6->dns[i], text)));
+	json_object_set_new(o, "dns", dns);
+	json_object_set_new(o, "pool", json_string(v6->pool));
+	json_object_set_new(o, "delegated_pool", json_string(v6->delegated_pool));
+	return o;
+}
+
+void conn_extra_json(struct cli_conn *conn, struct sess_key key, json_t *session)
+{
+	struct extra_ask a = {.key = key};
+
+	if (!conn_ask(conn, copy_extra, &a) || !a.found)
+		return;
+	json_object_set_new(session, "ipv6", ipv6_json(&a.extra.v6));
+	json_t *list = json_array();
+	for (unsigned i = 0; i < a.extra.n_tunnels; i++) {
+		const struct aaa_tunnel *u = &a.extra.tunnels[i];
+		json_array_append_new(
+			list, json_pack("{si,sI,sI,sI,ss,ss,ss,ss,ss}", "tag", u->tag, "type",
+					(json_int_t)u->type, "medium", (json_int_t)u->medium,
+					"preference", (json_int_t)u->preference, "client_endpoint",
+					u->client_endpoint, "server_endpoint", u->server_endpoint,
+					"client_name", u->client_name, "server_name",
+					u->server_name, "assignment", u->assignment));
+	}
+	json_object_set_new(session, "tunnels_granted", list);
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */

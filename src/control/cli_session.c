@@ -21,10 +21,15 @@ static bool print_session(struct cli_conn *conn, const struct session_view *v, v
 	const struct msg_session_info *info = known ? &answer.session : NULL;
 
 	show_clear(out->t);
-	if (out->json)
-		return conn_json_item(conn, json_session(v, info));
+	if (out->json) {
+		json_t *o = json_session(v, info);
+		if (out->detail)
+			conn_extra_json(conn, v->key, o);
+		return conn_json_item(conn, o);
+	}
 	if (out->detail) {
 		show_session_detail(out->t, v, info);
+		conn_extra_text(conn, v->key, out->t);
 		show_line(out->t, "%s", "");
 	} else {
 		show_session_line(out->t, v);

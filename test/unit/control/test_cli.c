@@ -193,6 +193,17 @@ bool core_radius_session(const struct core *c, uint64_t cookie, struct sess_key 
 	return true;
 }
 
+bool core_session_extra(struct core *c, struct sess_key key, struct session_extra *out)
+{
+	(void)c;
+	*out = (struct session_extra){.n_tunnels = 1};
+	out->v6.has_interface_id = true;
+	out->v6.prefix = (struct ip_prefix){.addr = {.family = 6, .b = {0x20, 1}}, .len = 64};
+	out->v6.delegated[out->v6.n_delegated++] = out->v6.prefix;
+	out->tunnels[0] = (struct aaa_tunnel){.tag = 1, .type = 3, .server_endpoint = "192.0.2.7"};
+	return key.sid == 5;
+}
+
 void core_acct_view(const struct core *c, struct core_acct_view *out)
 {
 	(void)c;
@@ -602,6 +613,10 @@ static void an_id_finds_all_sessions_that_have_it(void **state)
 	dial(&terminal);
 	assert_true(read_until(&terminal, "lns> "));
 	const char *text = run("show session 5");
+	assert_shows(text, "IPv6 prefix        2001::/64\r\n");
+	assert_shows(text, "IPv6 interface     0000:0000:0000:0000\r\n");
+	assert_shows(text,
+		     "Tunnel granted     tag 1 type 3 medium 0 preference 0 to 192.0.2.7 as -");
 	assert_shows(text, "user8\r\n");
 	assert_shows(text, "user9\r\n");
 	text = run("show session 9/5");
@@ -1059,6 +1074,7 @@ static void every_display_can_be_json(void **state)
 	assert_int_equal(size_of("show tunnels json", "tunnels"), 2);
 	assert_int_equal(size_of("show ipcache json", "addresses"), SESSIONS);
 	assert_int_equal(size_of("show session 5 json", "sessions"), 2);
+	assert_shows(run("show session 9/5 json"), "\"delegated\":[\"2001::/64\"]");
 	assert_int_equal(size_of("show top 7 json", "top"), 7);
 	assert_shows(run("write terminal json"), "\"l2tp_secret\":\"********\"");
 	close(terminal.fd);
