@@ -245,7 +245,7 @@ struct link {
 	struct lg *g;
 	struct lg_session *s;
 	struct lg_ppp_env env;
-	char user[64];
+	char user[256]; /* RFC 2865 5.1: 253 bytes at most */
 };
 
 static bool asks_for_admission(struct span frame)
