@@ -1,0 +1,194 @@
+/* conf_filter: access lists as they are written become the rules that are compiled. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "control/conf_filter.h"
+#include "control/conf_parse.h"
+#include "dataplane/dp_ip.h"
+#include "test_alloc.h"
+
+static struct test_alloc heap;
+
+static struct dp_acl_rule rule(const char *text)
+{
+	struct dp_acl_rule r;
+
+	if (!conf_filter_rule(span_str(text), true, &r))
+		fail_msg("no rule: %s", text);
+	return r;
+}
+
+static void addresses_and_protocols(void **state)
+{
+	(void)state;
+	struct dp_acl_rule r = rule("permit ip any any");
+	assert_true(r.permit);
+	assert_int_equal(r.proto, 0);
+	assert_int_equal(r.src_wild, UINT32_MAX);
+	assert_int_equal(r.dst_wild, UINT32_MAX);
+	r = rule("deny tcp host 10.0.0.1 192.0.2.0 0.0.0.255");
+	assert_false(r.permit);
+	assert_int_equal(r.proto, IP_TCP);
+	assert_int_equal(r.src, 0x0A000001);
+	assert_int_equal(r.src_wild, 0);
+	assert_int_equal(r.dst, 0xC0000200);
+	assert_int_equal(r.dst_wild, 255);
+	assert_int_equal(rule("deny udp any any").proto, IP_UDP);
+}
+
+static void expect_ports(const char *text, bool outside, unsigned low, unsigned high)
+{
+	char line[100];
+
+	snprintf(line, sizeof(line), "permit tcp any any %s", text);
+	struct dp_acl_ports p = rule(line).dst_ports;
+	assert_true(p.test);
+	assert_int_equal(p.outside, outside);
+	assert_int_equal(p.low, low);
+	assert_int_equal(p.high, high);
+	snprintf(line, sizeof(line), "permit udp any %s any", text);
+	p = rule(line).src_ports;
+	assert_int_equal(p.low, low);
+	assert_int_equal(p.high, high);
+}
+
+static void ports(void **state)
+{
+	(void)state;
+	expect_ports("eq 80", false, 80, 80);
+	expect_ports("neq 80", true, 80, 80);
+	expect_ports("gt 1023", false, 1024, 65535);
+	expect_ports("lt 1024", false, 0, 1023);
+	expect_ports("lt 1", false, 0, 0);
+	expect_ports("range 5 9", false, 5, 9);
+	expect_ports("range 9 9", false, 9, 9);
+	expect_ports("gt 65535", false, 65535, 0); /* none */
+	assert_false(rule("permit tcp any any").dst_ports.test);
+}
+
+static void flags(void **state)
+{
+	(void)state;
+	assert_int_equal(rule("permit tcp any any established").flags_op, DP_ACL_ESTABLISHED);
+	assert_true(rule("deny ip any any fragments").fragments);
+	struct dp_acl_rule r = rule("permit tcp any eq 1 any match-all +syn -ack +urg");
+	assert_int_equal(r.flags_op, DP_ACL_MATCH_ALL);
+	assert_int_equal(r.set, 0x22);
+	assert_int_equal(r.clear, 0x10);
+	r = rule("permit tcp any any match-any -fin +rst +psh");
+	assert_int_equal(r.flags_op, DP_ACL_MATCH_ANY);
+	assert_int_equal(r.set, 0x0C);
+	assert_int_equal(r.clear, 0x01);
+}
+
+static void standard_lists_have_a_source_only(void **state)
+{
+	struct dp_acl_rule r;
+
+	(void)state;
+	assert_true(conf_filter_rule(span_str("permit 10.0.0.0 0.255.255.255"), false, &r));
+	assert_int_equal(r.src, 0x0A000000);
+	assert_int_equal(r.src_wild, 0x00FFFFFF);
+	assert_int_equal(r.dst_wild, UINT32_MAX);
+	assert_false(conf_filter_rule(span_str("permit any any"), false, &r));
+}
+
+static void what_is_no_rule_is_refused(void **state)
+{
+	static const char *const wrong[] = {"",
+					    "permit",
+					    "allow ip any any",
+					    "permit ip any",
+					    "permit ip any any any",
+					    "permit ip any any eq 5",
+					    "permit tcp any any eq",
+					    "permit tcp any any eq 65536",
+					    "permit tcp any any match-all +nothing",
+					    "permit tcp host any",
+					    "permit tcp 10.0.0.1 any"};
+	struct dp_acl_rule r;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		if (conf_filter_rule(span_str(wrong[i]), true, &r))
+			fail_msg("taken: %s", wrong[i]);
+}
+
+static void ignore(void *ctx, uint32_t line, enum conf_severity severity, const char *reason)
+{
+	unsigned *errors = ctx;
+
+	(void)line;
+	(void)reason;
+	*errors += severity == CONF_ERROR;
+}
+
+static struct conf *load(const char *text, unsigned *errors)
+{
+	struct conf_report report = {.ctx = errors, .say = ignore};
+
+	return conf_load(&heap.alloc, span_str(text), &report);
+}
+
+static void lists_are_compiled(void **state)
+{
+	unsigned errors = 0;
+	struct conf *c = load("ip access-list extended a\n permit tcp any any eq 80\n"
+			      " deny ip any any\nip access-list standard b\n permit any\n"
+			      "ip access-list extended empty\n",
+			      &errors);
+
+	(void)state;
+	struct dp_acls *s = conf_filter_compile(c, &heap.alloc, 1, 2, NULL);
+	assert_int_equal(dp_acl_rules(dp_acls_find(s, "a")), 2);
+	assert_int_equal(dp_acl_rules(dp_acls_find(s, "b")), 1);
+	assert_int_equal(dp_acl_rules(dp_acls_find(s, "empty")), 0);
+	assert_null(dp_acls_find(s, "c"));
+	assert_true(conf_filter_exists(c, "b"));
+	assert_false(conf_filter_exists(c, "c"));
+	struct dp_acls *again = conf_filter_compile(c, &heap.alloc, 2, 2, s);
+	assert_ptr_equal(dp_acls_find(again, "a"), dp_acls_find(s, "a"));
+	dp_acls_free(s);
+	dp_acls_free(again);
+	conf_free(c);
+	assert_int_equal(heap.held, 0);
+}
+
+static void too_many_rules_are_refused(void **state)
+{
+	size_t room = (DP_ACL_RULES_MAX + 3) * 60, n = 0;
+	char *text = malloc(room);
+	unsigned errors = 0;
+
+	(void)state;
+	n += (size_t)snprintf(text, room, "ip access-list extended a\n");
+	for (unsigned i = 0; i < DP_ACL_RULES_MAX + 2; i++)
+		n += (size_t)snprintf(text + n, room - n, " permit tcp any any eq %u\n", i + 1);
+	struct conf *c = load(text, &errors);
+	assert_int_equal(errors, 2);
+	struct dp_acls *s = conf_filter_compile(c, &heap.alloc, 1, 1, NULL);
+	assert_int_equal(dp_acl_rules(dp_acls_find(s, "a")), DP_ACL_RULES_MAX);
+	dp_acls_free(s);
+	conf_free(c);
+	free(text);
+	assert_int_equal(heap.held, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(addresses_and_protocols),
+		cmocka_unit_test(ports),
+		cmocka_unit_test(flags),
+		cmocka_unit_test(standard_lists_have_a_source_only),
+		cmocka_unit_test(what_is_no_rule_is_refused),
+		cmocka_unit_test(lists_are_compiled),
+		cmocka_unit_test(too_many_rules_are_refused),
+	};
+	test_alloc_init(&heap);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
