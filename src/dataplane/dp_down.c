@@ -523,8 +523,10 @@ unsigned dp_down(const struct dp_world *w, struct dp_down *d, const struct dp_pa
 		slots[i] = routes[i].slot;
 	dp_sessions_at_rcu(w->tables, slots, good, sessions);
 	for (unsigned i = 0; i < good; i++) {
-		if (i + LOOK_AHEAD < good && sessions[i + LOOK_AHEAD])
+		if (i + LOOK_AHEAD < good && sessions[i + LOOK_AHEAD]) {
 			__builtin_prefetch(sessions[i + LOOK_AHEAD]->counters, 1);
+			dp_service_prefetch(sessions[i + LOOK_AHEAD], DP_WAY_DOWN);
+		}
 		to_session(w, d, sessions[i], routes[i], &packets[i], &run);
 	}
 	run_end(w, &run);

@@ -33,6 +33,16 @@ struct dp_service {
 	struct sess_policy policy;
 };
 
+/* The caller will soon have a packet for it: fetches ahead what that looks at. */
+static inline void dp_service_prefetch(const struct dp_session *s, enum dp_way way)
+{
+	if (!(s->spec.flags & DP_OWNER_ONLY) || !s->spec.service)
+		return;
+	__builtin_prefetch(s->spec.service);
+	__builtin_prefetch(&s->spec.service->shaper[way], 1);
+	__builtin_prefetch((const char *)&s->spec.service->shaper[way] + 64, 1);
+}
+
 /* Where copies for collectors go: one IP packet in two parts. */
 struct dp_intercept {
 	void *ctx;

@@ -31,7 +31,8 @@ struct dp_codel {
 	bool dropping;
 };
 
-/* For `show throttle`: written by the owner, read by control. */
+/* For `show throttle`: written by the owner, read by control. What each packet counts comes first.
+ */
 struct dp_shaper_stats {
 	_Atomic uint64_t passed_packets, passed_bytes; /* delayed ones included */
 	_Atomic uint64_t delayed_packets, dropped_packets;
@@ -39,7 +40,8 @@ struct dp_shaper_stats {
 };
 
 struct dp_shaper {
-	/* Looked at for every packet. Times in units of 2^-16 ns. */
+	/* Looked at for every packet, one cache line with the first counters. Times in units of
+	 * 2^-16 ns. */
 	uint64_t cost;	/* of a byte; 0 = no limit */
 	int64_t credit; /* negative: overdrawn */
 	int64_t depth;	/* most credit */
@@ -47,10 +49,10 @@ struct dp_shaper {
 	uint32_t queued, bytes; /* in both lanes */
 	uint32_t limit;		/* bytes that may wait */
 	int32_t fast_left;	/* bytes that the fast lane may take before bulk had its turn */
+	struct dp_shaper_stats stats;
 	int64_t target_ns, interval_ns; /* of CoDel */
 	struct dp_lane fast, bulk;
 	struct dp_codel codel;
-	struct dp_shaper_stats stats;
 	uint16_t flows[DP_SHAPER_FLOWS]; /* packets in the bulk lane, by flow */
 };
 

@@ -321,8 +321,10 @@ void dp_up(const struct dp_world *w, const struct dp_datagram *in, unsigned n,
 		return;
 	dp_sessions_find_rcu(w->tables, keys, n_data, sessions);
 	for (unsigned i = 0; i < n_data; i++) {
-		if (i + LOOK_AHEAD < n_data && sessions[i + LOOK_AHEAD])
+		if (i + LOOK_AHEAD < n_data && sessions[i + LOOK_AHEAD]) {
 			__builtin_prefetch(sessions[i + LOOK_AHEAD]->counters, 1);
+			dp_service_prefetch(sessions[i + LOOK_AHEAD], DP_WAY_UP);
+		}
 		session_frame(w, sessions[i], in[at[i]].path, &out[at[i]], &run);
 	}
 	run_end(w, &run);

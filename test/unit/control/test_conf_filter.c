@@ -85,7 +85,7 @@ static void flags(void **state)
 	assert_int_equal(r.clear, 0x01);
 }
 
-static void standard_lists_have_a_source_only(void **state)
+static void standard_lists_may_have_a_destination(void **state)
 {
 	struct dp_acl_rule r;
 
@@ -94,7 +94,10 @@ static void standard_lists_have_a_source_only(void **state)
 	assert_int_equal(r.src, 0x0A000000);
 	assert_int_equal(r.src_wild, 0x00FFFFFF);
 	assert_int_equal(r.dst_wild, UINT32_MAX);
-	assert_false(conf_filter_rule(span_str("permit any any"), false, &r));
+	assert_true(conf_filter_rule(span_str("permit any host 10.0.0.1"), false, &r));
+	assert_int_equal(r.dst_wild, 0);
+	assert_int_equal(r.dst, 0x0A000001);
+	assert_false(conf_filter_rule(span_str("permit any any eq 5"), false, &r));
 }
 
 static void what_is_no_rule_is_refused(void **state)
@@ -184,7 +187,7 @@ int main(void)
 		cmocka_unit_test(addresses_and_protocols),
 		cmocka_unit_test(ports),
 		cmocka_unit_test(flags),
-		cmocka_unit_test(standard_lists_have_a_source_only),
+		cmocka_unit_test(standard_lists_may_have_a_destination),
 		cmocka_unit_test(what_is_no_rule_is_refused),
 		cmocka_unit_test(lists_are_compiled),
 		cmocka_unit_test(too_many_rules_are_refused),
