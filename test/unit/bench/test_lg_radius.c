@@ -187,6 +187,23 @@ static void each_record_counts_once(void **state)
 	lg_seen_free(&seen);
 }
 
+static void framed_routes_are_text(void **state)
+{
+	(void)state;
+	struct lg_rad_answer a = {.route = 0x64400008, .n_routes = 2};
+	struct lg_rad_request q;
+	uint8_t room[256];
+	struct wbuf w = wbuf_of(room, sizeof(room));
+
+	assert_true(lg_rad_decode(span_of(nemo, sizeof(nemo)), &q));
+	assert_true(lg_rad_reply(&w, &q, LG_RAD_ACCEPT, &a, span_str("xyzzy5461")));
+	assert_int_equal(w.n, 20 + 12 + 25 + 26);
+	assert_memory_equal(room + 32,
+			    "\x16\x19"
+			    "100.64.0.8/29 0.0.0.0 1",
+			    25);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +211,7 @@ int main(void)
 		cmocka_unit_test(every_truncation_is_refused),
 		cmocka_unit_test(each_record_counts_once),
 		cmocka_unit_test(an_answer_carries_both_authenticators),
+		cmocka_unit_test(framed_routes_are_text),
 		cmocka_unit_test(the_number_of_a_user_is_at_its_end),
 		cmocka_unit_test(a_udp_packet_has_right_checksums_and_its_stamp),
 		cmocka_unit_test(an_echo_is_answered_with_the_same_bytes),
