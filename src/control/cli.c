@@ -21,6 +21,8 @@
 enum {
 	BACKLOG = 10,
 	THREAD_STACK = 256 * 1024,
+	REST_READS = 16,     /* reads of what comes behind the last command */
+	REST_MS = 500,	     /* longest wait for each */
 	SEND_TIMEOUT_S = 30, /* a terminal that takes no more output is given up */
 };
 
@@ -58,6 +60,31 @@ static void converse(struct cli_conn *conn)
 	cli_done(cli);
 }
 
+/*
+ * libcli tells standard error when a terminal is gone without a goodbye, which is none of the
+ * daemon's faults: this one, which it finds instead of the C library's, keeps still then.
+ */
+void perror(const char *what)
+{
+	int error = errno;
+
+	if (error != ECONNRESET && error != EPIPE && error != ETIMEDOUT && error != EHOSTUNREACH)
+		fprintf(stderr, "%s: %s\n", what, strerror(error));
+}
+
+/* What the terminal sent behind its last command must be read, else the kernel resets the
+ * connection and takes away what is still on its way to the terminal. */
+static void read_rest(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char rest[4096];
+
+	shutdown(fd, SHUT_WR);
+	for (unsigned i = 0; i < REST_READS && poll(&p, 1, REST_MS) == 1; i++)
+		if (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) <= 0)
+			return;
+}
+
 static void forget(struct cli_conn *conn)
 {
 	struct cli_server *s = conn->server;
@@ -82,6 +109,7 @@ static void *conn_thread(void *arg)
 
 	conn_log(conn->env, level, "cli: connection from %s", conn->peer);
 	converse(conn);
+	read_rest(conn->shutdown_fd);
 	conn_log(conn->env, level, "cli: connection from %s closed", conn->peer);
 	forget(conn);
 	return NULL;
