@@ -229,12 +229,22 @@ class World:
         if self.which == "old":
             self.start_old(etc)
         else:
-            self.daemon = self.spawn("lns", self.cpu, "out", self.lab.ours, "-c", f"{etc}/startup-config")
+            with self.lab.one_at_a_time:  # the threads of its TUN device are this world's, too
+                self.start_ours(etc)
         if not wait_for(10, lambda: self.udp_open("lns", 1701) or self.daemon.poll() is not None) or \
                 self.daemon.poll() is not None:
             raise Failure(f"{self.name}: the daemon does not start (status {self.daemon.poll()}), see {self.path('out')} and {self.path('log')}")
         time.sleep(2)  # the original takes its time to become master of its cluster
         self.empty_kb = self.rss_kb()
+
+    def start_ours(self, etc):
+        before = self.napi_threads()
+        self.daemon = self.spawn("lns", self.cpu, "out", self.lab.ours, "-c", f"{etc}/startup-config")
+        wait_for(10, lambda: self.udp_open("lns", 1701) or self.daemon.poll() is not None)
+        new = sorted(self.napi_threads() - before)
+        for pid in new:
+            run("taskset", "-pc", self.cpu, pid)
+        self.napi += new
 
     def start_old(self, etc):
         daemon = self.lab.old_unpack()

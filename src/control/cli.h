@@ -23,6 +23,7 @@ struct cli_about {
 	const char *io_backend; /* in use */
 	const char *steering;	/* in use */
 	const char *tun_steering;
+	bool tun_napi;
 };
 
 /* All functions are called on the control thread, inside a request; what they return is used

@@ -226,6 +226,12 @@ static const char *check_tun_steering(const char *v)
 	return one_of(v, names, "not auto, map or flow");
 }
 
+static const char *check_tun_napi(const char *v)
+{
+	static const char *const names[] = {"auto", "yes", "no", NULL};
+	return one_of(v, names, "not auto, yes or no");
+}
+
 static const char *check_cpus(const char *v)
 {
 	uint16_t cpus[CONF_CPUS_MAX];
@@ -276,6 +282,7 @@ static const struct {
 	{CONF_ID_io_backend, check_io_backend},
 	{CONF_ID_worker_cpus, check_cpus},
 	{CONF_ID_tun_steering, check_tun_steering},
+	{CONF_ID_tun_napi, check_tun_napi},
 	{CONF_ID_tundevicename, check_interface},
 	{CONF_ID_pppoe_if_to_bind, check_interface},
 	{CONF_ID_cluster_interface, check_interface},

@@ -576,7 +576,8 @@ static void cli_about(void *ctx, struct cli_about *out)
 				  .workers = dp_n_workers(l->dp),
 				  .io_backend = dp_backend_name(l->dp),
 				  .steering = dp_steering_name(l->dp),
-				  .tun_steering = dp_tun_steering_name(l->dp)};
+				  .tun_steering = dp_tun_steering_name(l->dp),
+				  .tun_napi = dp_tun_has_napi(l->dp)};
 }
 
 static unsigned cli_workers(void *ctx, struct worker_view *out)
@@ -680,6 +681,7 @@ static bool start_dataplane(struct loop *l)
 		.io_backend = c->io_backend,
 		.steering = c->steering,
 		.tun_steering = c->tun_steering,
+		.tun_napi = c->tun_napi,
 		.socket_bytes = c->socket_buffer * 1024u,
 		.tun_queue = c->tun_queue,
 		.shard = &shard,

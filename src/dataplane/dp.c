@@ -31,6 +31,8 @@ struct dp {
 	enum steering steering;
 	struct steer_tun *steer_tun; /* NULL: the kernel's table of flows */
 	uint64_t steer_refused;
+	bool napi;
+	int tun_fds[LNS_WORKERS_MAX]; /* of all queues */
 	uint64_t conf_number;
 	unsigned running; /* threads */
 	bool draining;	  /* control is awake and takes messages */
@@ -100,6 +102,7 @@ static bool open_tun(struct dp *dp, const struct dp_start_conf *c, char *why, si
 		.name = c->tun_name,
 		.n_queues = c->n_workers,
 		.features = io_backend_features(dp->backend),
+		.napi = dp->napi,
 		.mtu = c->tun_mtu,
 		.queue_len = c->tun_queue,
 		.n_addrs = c->n_tun_addrs,
@@ -108,6 +111,21 @@ static bool open_tun(struct dp *dp, const struct dp_start_conf *c, char *why, si
 
 	dp->features = t.features;
 	return tun_open(&dp->tun, &t, why, why_n);
+}
+
+/* Threads pay where the kernel does most of the work; a kernel or a container may refuse them. */
+static bool open_tun_any(struct dp *dp, const struct dp_start_conf *c, char *why, size_t why_n)
+{
+	bool must = strcmp(c->tun_napi, "yes") == 0;
+
+	dp->napi = must ||
+		   (strcmp(c->tun_napi, "auto") == 0 && io_backend_features(dp->backend).tun_vnet);
+	if (open_tun(dp, c, why, why_n))
+		return true;
+	if (!dp->napi || must)
+		return false;
+	dp->napi = false;
+	return open_tun(dp, c, why, why_n);
 }
 
 /* With "auto" each plainer way is tried after the one before was refused. */
@@ -120,7 +138,7 @@ static bool choose_backend(struct dp *dp, const struct dp_start_conf *c)
 		say(dp, LOG_CRITICAL, "no such io_backend", c->io_backend);
 		return false;
 	}
-	while (!open_tun(dp, c, why, sizeof(why))) {
+	while (!open_tun_any(dp, c, why, sizeof(why))) {
 		if (!automatic || dp->backend + 1 == IO_BACKENDS) {
 			say(dp, LOG_CRITICAL, "cannot open the TUN device", why);
 			return false;
@@ -193,6 +211,11 @@ static bool open_queues(struct dp *dp)
 		w->tun = io_tun_open(dp->common.alloc, &w->counters, dp->tun.fds[i], dp->features);
 		if (!w->tun)
 			return false;
+		dp->tun_fds[i] = dp->tun.fds[i];
+		/* A thread works later than we write: moving a flow to another worker must not move
+		 * it to another thread. */
+		if (dp->napi && dp->common.n_workers > 1)
+			io_tun_outputs(w->tun, dp->tun_fds, dp->common.n_workers);
 		dp->tun.n--; /* the descriptor is the queue's now */
 		worker_rx_init(w, dp->features);
 	}
@@ -537,6 +560,11 @@ const char *dp_tun_steering_name(const struct dp *dp)
 	if (dp->steering == STEER_NONE)
 		return "none";
 	return dp->steer_tun ? "map" : "flow";
+}
+
+bool dp_tun_has_napi(const struct dp *dp)
+{
+	return dp->napi;
 }
 
 unsigned dp_tun_ifindex(const struct dp *dp)

@@ -33,6 +33,7 @@ struct dp_start_conf {
 	const char *io_backend;			      /* auto, full, nouso, novnet, plain */
 	const char *steering;			      /* auto, session, address */
 	const char *tun_steering;		      /* auto, map, flow */
+	const char *tun_napi;			      /* auto, yes, no */
 	unsigned n_cpus;			      /* 0 = the scheduler chooses */
 	uint16_t cpus[LNS_WORKERS_MAX];		      /* worker i is bound to cpus[i % n_cpus] */
 	uint32_t socket_bytes;			      /* of each direction of each L2TP socket */
@@ -66,8 +67,8 @@ nsec dp_turn(struct dp *dp, nsec now);
  * lists, which are ours from here on. False = memory. */
 bool dp_set_conf(struct dp *dp, const struct shard_conf *conf);
 
-/* From now on packets go through these (NULL: none). Returns when no worker uses the ones before any
- * more, which takes one of its turns. The struct stays in place until the next call. */
+/* From now on packets go through these (NULL: none). Returns when no worker uses the ones before
+ * any more, which takes one of its turns. The struct stays in place until the next call. */
 void dp_set_hooks(struct dp *dp, const struct dp_hooks *hooks);
 
 /* Copies of watched sessions' packets that worker w forwarded; for one consumer thread. */
@@ -86,6 +87,7 @@ bool dp_busy(struct dp *dp);
 const char *dp_backend_name(const struct dp *dp);
 const char *dp_steering_name(const struct dp *dp);
 const char *dp_tun_steering_name(const struct dp *dp);
+bool dp_tun_has_napi(const struct dp *dp);
 unsigned dp_tun_ifindex(const struct dp *dp);
 /* "2 workers, I/O full, steering address, tun0"; cut to n bytes. Returns buf. */
 const char *dp_describe(const struct dp *dp, char *buf, size_t n);

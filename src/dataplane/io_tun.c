@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "dataplane/dp_checksum.h"
 
 enum {
@@ -27,7 +28,9 @@ struct io_tun {
 	struct counters *counters;
 	int fd;
 	struct io_features features;
-	uint8_t *memory; /* MEMORY bytes */
+	const int *outputs;
+	unsigned n_outputs; /* 0: this queue */
+	uint8_t *memory;    /* MEMORY bytes */
 	struct dp_packet packets[BATCH];
 };
 
@@ -169,6 +172,23 @@ static struct virtio_net_hdr vnet_of(const struct dp_merged *m)
 	};
 }
 
+void io_tun_outputs(struct io_tun *t, const int *fds, unsigned n)
+{
+	t->outputs = fds;
+	t->n_outputs = n;
+}
+
+/* By the source address; of IPv6 its network. */
+static int output(const struct io_tun *t, struct span head)
+{
+	if (t->n_outputs == 0)
+		return t->fd;
+	bool v6 = span_u8(&head) >> 4 == 6;
+	span_take(&head, v6 ? 7 : 11);
+	uint64_t source = v6 ? span_u64(&head) : span_u32(&head);
+	return t->outputs[hash_u64(source) % t->n_outputs];
+}
+
 void io_tun_write_merged(struct io_tun *t, const struct dp_merged *m)
 {
 	struct virtio_net_hdr vnet = vnet_of(m);
@@ -181,7 +201,7 @@ void io_tun_write_merged(struct io_tun *t, const struct dp_merged *m)
 	iov[n++] = (struct iovec){(void *)(uintptr_t)m->head.p, m->head.n};
 	for (unsigned i = 0; i < m->n_payload; i++)
 		iov[n++] = (struct iovec){(void *)(uintptr_t)m->payload[i].p, m->payload[i].n};
-	if (writev(t->fd, iov, (int)n) < 0)
+	if (writev(output(t, m->head), iov, (int)n) < 0)
 		counter_drop(t->counters, DROP_TUN_SEND, m->packets);
 	else
 		counter_add(t->counters, C_TUN_TX_PACKETS, 1);

@@ -20,6 +20,9 @@ struct io_tun *io_tun_open(const struct alloc *a, struct counters *counters, int
 			   struct io_features features);
 void io_tun_close(struct io_tun *t);
 int io_tun_fd(const struct io_tun *t);
+/* Packets are written to queue fds[i], i chosen by their source address, in place of this one: a
+ * flow then has one queue whatever worker writes it. The array outlives the queue. */
+void io_tun_outputs(struct io_tun *t, const int *fds, unsigned n);
 
 /* Takes what has arrived, at most one batch; 0 = nothing. They stay until the next call. */
 unsigned io_tun_read(struct io_tun *t);

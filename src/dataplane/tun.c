@@ -18,6 +18,8 @@ enum {
 	/* Newer than the headers of the oldest system that we build on (Linux 6.2). */
 	OFFLOAD_USO4 = 0x20,
 	OFFLOAD_USO6 = 0x40,
+	WITH_NAPI = 0x0010,    /* IFF_NAPI (Linux 4.15) */
+	NAPI_BUFFER = 16 << 20, /* bytes that wait for the thread of a queue, no more */
 };
 
 static bool fail(char *why, size_t n, const char *step)
@@ -47,12 +49,14 @@ static bool queue_open(struct tun *t, const struct tun_conf *c, const char *name
 {
 	int how = IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE | (t->n == 0 ? IFF_TUN_EXCL : 0);
 	struct ifreq ifr = {.ifr_flags = (short)how};
-	int header = IO_TUN_VNET_HEADER;
+	int header = IO_TUN_VNET_HEADER, buffer = NAPI_BUFFER;
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return false;
 	t->fds[t->n++] = fd;
+	if (c->napi)
+		ifr.ifr_flags = (short)(ifr.ifr_flags | WITH_NAPI);
 	if (c->features.tun_vnet)
 		ifr.ifr_flags = (short)(ifr.ifr_flags | IFF_VNET_HDR);
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
@@ -60,6 +64,8 @@ static bool queue_open(struct tun *t, const struct tun_conf *c, const char *name
 		return false;
 	memcpy(t->name, ifr.ifr_name, sizeof(t->name));
 	t->name[sizeof(t->name) - 1] = '\0';
+	if (c->napi && ioctl(fd, TUNSETSNDBUF, &buffer) < 0)
+		return false;
 	return !c->features.tun_vnet ||
 	       (ioctl(fd, TUNSETVNETHDRSZ, &header) == 0 &&
 		ioctl(fd, TUNSETOFFLOAD, offload_flags(&c->features)) == 0);
@@ -130,6 +136,41 @@ static bool set_addresses(const struct tun *t, const struct tun_conf *c)
 	return ok;
 }
 
+static bool read_number(const char *path, unsigned *v)
+{
+	FILE *f = fopen(path, "re");
+	bool ok = f && fscanf(f, "%u", v) == 1;
+
+	if (f)
+		fclose(f);
+	return ok;
+}
+
+static bool write_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+	bool ok = f && fputs(text, f) >= 0;
+
+	if (f && fclose(f) != 0)
+		ok = false;
+	return ok;
+}
+
+/* /sys may be that of another network namespace, with a device of the same name. */
+static bool start_threads(const struct tun *t)
+{
+	char path[64];
+	unsigned ifindex;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/ifindex", t->name);
+	if (!read_number(path, &ifindex) || ifindex != t->ifindex) {
+		errno = ENOENT;
+		return false;
+	}
+	snprintf(path, sizeof(path), "/sys/class/net/%s/threaded", t->name);
+	return write_text(path, "1");
+}
+
 static bool set_up(struct tun *t, const struct tun_conf *c, char *why, size_t why_n)
 {
 	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -140,6 +181,8 @@ static bool set_up(struct tun *t, const struct tun_conf *c, char *why, size_t wh
 	if (s >= 0)
 		close(s);
 	t->ifindex = if_nametoindex(t->name);
+	if (ok && c->napi && !start_threads(t))
+		return fail(why, why_n, "TUN device's NAPI threads");
 	if (ok && !set_addresses(t, c))
 		return fail(why, why_n, "TUN device's addresses");
 	return ok;

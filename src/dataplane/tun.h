@@ -17,6 +17,7 @@ struct tun_conf {
 	const char *name; /* "" = the kernel chooses */
 	unsigned n_queues;
 	struct io_features features; /* wanted */
+	bool napi; /* what we write is worked on in batches, by a kernel thread of each queue */
 	uint16_t mtu;
 	uint32_t queue_len; /* packets that wait for us, of each queue */
 	unsigned n_addrs;

@@ -358,7 +358,7 @@ static unsigned workers(void *ctx, struct worker_view *out)
 static void about(void *ctx, struct cli_about *out)
 {
 	(void)ctx;
-	*out = (struct cli_about){"9.9.9", 4, "full", "session", "map"};
+	*out = (struct cli_about){"9.9.9", 4, "full", "session", "map", true};
 }
 
 /* The configuration belongs to the control thread: other threads ask. */

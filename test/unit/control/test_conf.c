@@ -126,6 +126,7 @@ static void other_value(const struct conf_var *v, char out[CONF_VALUE_TEXT])
 		{CONF_ID_bind_multi_address, "10.0.0.1, 10.0.0.2"},
 		{CONF_ID_steering, "session"},
 		{CONF_ID_tun_steering, "flow"},
+		{CONF_ID_tun_napi, "no"},
 		{CONF_ID_worker_cpus, "0-3,8"},
 		{CONF_ID_io_backend, "plain"},
 	};
