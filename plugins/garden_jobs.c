@@ -237,16 +237,21 @@ static int carry_out_each(const struct order *orders, unsigned n)
 
 enum { EACH_MAX = 64 };
 
+/* What cannot be done together is tried in parts, and a part one by one. */
 static void carry_out(const struct order *orders, unsigned n)
 {
 	char said[RUN_SAID];
+	int well = 1;
 
 	if (carry_out_all(orders, n, said))
 		return;
-	if (n <= EACH_MAX && carry_out_each(orders, n))
+	for (unsigned done = 0, part; done < n; done += part) {
+		part = n - done < EACH_MAX ? n - done : (unsigned)EACH_MAX;
+		if (n <= EACH_MAX || !carry_out_all(orders + done, part, said))
+			well &= carry_out_each(orders + done, part);
+	}
+	if (well)
 		return;
-	if (n > EACH_MAX)
-		complain("addresses", said);
 	pthread_mutex_lock(&jobs.lock);
 	jobs.failed = 1;
 	pthread_mutex_unlock(&jobs.lock);

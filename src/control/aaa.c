@@ -428,7 +428,8 @@ void aaa_request(struct core *c, struct core_session *s, const struct msg_auth_r
 		request(c, s, m, now);
 	} else {
 		struct msg_auth_req mine = *m; /* hooks may change it */
-		if (core_hook_pre_auth(c, &mine))
+		bool goes_on = core_hook_pre_auth(c, &mine);
+		if (goes_on && !s->dying)
 			request(c, s, &mine, now);
 		else
 			core_log(c, LOG_NOTE, s, "login dropped by a plugin");

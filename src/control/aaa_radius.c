@@ -343,8 +343,11 @@ static void on_reject(struct core *c, struct core_session *s, const struct rad_a
 static void on_verdict(struct core *c, struct core_session *s, const struct rad_answer *a, nsec now)
 {
 	bool accepted = a->packet.code == RAD_ACCESS_ACCEPT;
+	bool allowed = core_hook_post_auth(c, s, accepted);
 
-	if (core_hook_post_auth(c, s, accepted))
+	if (s->dying) /* a plugin has ended it */
+		return;
+	if (allowed)
 		on_accept(c, s, a, now);
 	else if (accepted)
 		refuse(c, s, TERM_USER_ERROR, "refused by a plugin", span_of(NULL, 0));

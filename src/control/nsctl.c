@@ -5,7 +5,8 @@
 #include <string.h>
 
 enum {
-	SEEN = 65536, /* signed requests remembered: more than nsctl_rate lets in is forgotten */
+	SEEN_SETS = 16384, /* of signed requests that are remembered, by their HMAC */
+	SEEN_WAYS = 16,	   /* the oldest of a set makes room */
 	NAME_TEXT = 64,
 	COMMAND_TEXT = 200,
 };
@@ -14,9 +15,10 @@ struct nsctl {
 	struct nsctl_env env;
 	uint64_t tokens; /* requests that may be carried out now, times 1e9 */
 	nsec filled;
-	unsigned next_seen;
-	uint64_t seen[SEEN]; /* first bytes of the HMACs of the last requests */
-	int64_t seen_s[SEEN];
+	struct {
+		uint64_t id; /* first bytes of the HMAC */
+		int64_t at_s;
+	} seen[SEEN_SETS][SEEN_WAYS];
 	char text[NSCTL_ARGS_MAX][NSCTL_ARG_MAX + 1];
 	const char *argv[NSCTL_ARGS_MAX + 1];
 };
@@ -47,12 +49,16 @@ static bool is_new(struct nsctl *n, const uint8_t mac[static SHA256_LEN], int64_
 {
 	struct span s = span_of(mac, SHA256_LEN);
 	uint64_t id = span_u64(&s);
+	unsigned set = (unsigned)(id % SEEN_SETS), oldest = 0;
 
-	for (unsigned i = 0; i < SEEN; i++)
-		if (n->seen[i] == id && now_s - n->seen_s[i] <= 2 * NSCTL_WINDOW_S)
+	for (unsigned i = 0; i < SEEN_WAYS; i++) {
+		if (n->seen[set][i].id == id && now_s - n->seen[set][i].at_s <= 2 * NSCTL_WINDOW_S)
 			return false;
-	n->seen[n->next_seen % SEEN] = id;
-	n->seen_s[n->next_seen++ % SEEN] = now_s;
+		if (n->seen[set][i].at_s < n->seen[set][oldest].at_s)
+			oldest = i;
+	}
+	n->seen[set][oldest].id = id;
+	n->seen[set][oldest].at_s = now_s;
 	return true;
 }
 

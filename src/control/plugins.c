@@ -139,9 +139,20 @@ static bool starts(struct plugins *p, struct plugin *plugin)
 	int (*init)(const struct plugin_functions *functions) = NULL;
 
 	*(void **)(void *)&init = dlsym(plugin->handle, "plugin_init");
-	if (!init || init(&p->functions))
-		return true;
-	return fail(p, plugin->name, "its plugin_init() refused");
+	p->depth++; /* its orders may lead to hooks of others: nobody is unloaded meanwhile */
+	bool good = !init || init(&p->functions);
+	p->depth--;
+	return good || fail(p, plugin->name, "its plugin_init() refused");
+}
+
+/* The same file under another name would share its variables. */
+static bool is_single(struct plugins *p, struct plugin *plugin)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->loaded[i]->handle == plugin->handle)
+			return fail(p, plugin->name, "it is loaded as %s already",
+				    p->loaded[i]->name);
+	return true;
 }
 
 static bool open_library(struct plugins *p, struct plugin *plugin)
@@ -156,7 +167,7 @@ static bool open_library(struct plugins *p, struct plugin *plugin)
 		const char *why = dlerror();
 		return fail(p, plugin->name, "%s", why ? why : path);
 	}
-	if (is_usable(p, plugin) && starts(p, plugin))
+	if (is_single(p, plugin) && is_usable(p, plugin) && starts(p, plugin))
 		return true;
 	dlclose(plugin->handle);
 	return false;
@@ -203,8 +214,10 @@ static void unload(struct plugins *p, unsigned i)
 	memmove(&p->loaded[i], &p->loaded[i + 1], (--p->n - i) * sizeof(p->loaded[0]));
 	if (plugin->packets)
 		plugins_packet_update(p);
+	p->depth++;
 	if (plugin->done)
 		plugin->done();
+	p->depth--;
 	dlclose(plugin->handle);
 	plugins_log(LOG_WARN, 0, "plugin %s is unloaded", plugin->name);
 	free(plugin);

@@ -248,7 +248,10 @@ static void on_radius_response(void *ctx, struct sess_key key, struct span name,
 	tell_all(ctx, PLUGIN_ON_radius_response, &param);
 }
 
-enum { ACCOUNT_ROOM = 1024 };
+enum {
+	ACCOUNT_ROOM = 1024,
+	ACCOUNT_REST = 1024, /* stays for what the core adds behind */
+};
 
 /* Whole attributes, each with a type and a length that fits (RFC 2865 section 5). */
 static bool are_attributes(struct span in)
@@ -267,6 +270,8 @@ static void account_one(struct plugins *p, struct plugin *plugin, struct sess_ke
 {
 	uint8_t room[ACCOUNT_ROOM + CANARY];
 	size_t left = attrs->cap - attrs->n;
+
+	left = left > ACCOUNT_REST ? left - ACCOUNT_REST : 0;
 	struct param_radius_account param = {
 		.t = key.tid,
 		.s = plugins_handle(key),
