@@ -68,7 +68,8 @@ def say(text):
 
 
 def run(*command, check=True):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True)
     if check and done.returncode != 0:
         raise Failure(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
     return done.stdout
@@ -182,26 +183,32 @@ class World:
 
     def make_network(self):
         self.helper("net_up")
-        for part, interface in (("lac", "access"), ("lns", "access"), ("lns", "core"), ("net", "core")):
+        for part, interface in self.ends():
             run("ip", "-n", self.ns(part), "link", "set", interface, "txqueuelen", "10000")
         # veth's ring has only 256 places, fewer than a network card's: what does not fit waits, as it would on a wire
-        for part, interface in (("lac", "access"), ("net", "core")):
+        for part, interface in self.ends():
             self.inside(part, "tc", "qdisc", "add", "dev", interface, "root", "pfifo", "limit", "10000")
         # every packet crosses the wire by itself, as from a real LAC: no super-packets from the generator
         self.inside("lac", "ethtool", "-K", "access", "tx-udp-segmentation", "off", "tso", "off")
         self.inside("net", "ethtool", "-K", "core", "tx-udp-segmentation", "off", "tso", "off")
+        self.napi = self.receive_in_threads(("lns", "access"), ("lns", "core"), cpu=self.cpu)
+        self.receive_in_threads(("lac", "access"), ("net", "core"), cpu=self.lab.gen_cpu)
+
+    def ends(self):
+        return ("lac", "access"), ("lns", "access"), ("lns", "core"), ("net", "core")
+
+    def receive_in_threads(self, *ends, cpu):
+        """Threaded NAPI with GRO for these interfaces, on this CPU; the threads' ids."""
         before = self.napi_threads()
-        for interface in ("access", "core"):
-            self.inside("lns", "ethtool", "-K", interface, "gro", "on")
-            self.inside("lns", "sh", "-c", f"echo 1 >/sys/class/net/{interface}/threaded")
-        self.napi = sorted(self.napi_threads() - before)
-        if not self.napi:
+        for part, interface in ends:
+            self.inside(part, "ethtool", "-K", interface, "gro", "on")
+            self.inside(part, "sh", "-c", f"echo 1 >/sys/class/net/{interface}/threaded")
+        threads = sorted(self.napi_threads() - before)
+        if not threads:
             raise Failure("this kernel has no threaded NAPI for veth")
-        for pid in self.napi:
-            run("taskset", "-pc", self.cpu, pid)
-        mask = format(1 << int(self.lab.gen_cpu), "x")
-        for part, interface in (("lac", "access"), ("net", "core")):
-            self.inside(part, "sh", "-c", f"echo {mask} >/sys/class/net/{interface}/queues/rx-0/rps_cpus")
+        for pid in threads:
+            run("taskset", "-pc", cpu, pid)
+        return threads
 
     # ---- processes ----
 
@@ -274,6 +281,7 @@ class World:
                    "--watch-pid", str(self.daemon.pid), *watch]
         self.loadgen = subprocess.Popen(["taskset", "-c", cpu, *command], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=open(self.path("loadgen"), "ab"),
+                                        env={**os.environ, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"},
                                         start_new_session=True, text=True, bufsize=1)
         self.processes.append(self.loadgen)
 
