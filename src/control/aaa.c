@@ -343,6 +343,9 @@ static void ask_local(struct core *c, struct core_session *s, const struct msg_a
 	enum local_verdict v = local_users_check(c->users, m, c->env.crypt_check, &g.profile);
 
 	bool allowed = core_hook_post_auth(c, s, v == LOCAL_ACCEPT);
+
+	if (s->dying) /* a plugin has ended it */
+		return;
 	s->local_user = allowed;
 	if (allowed) {
 		core_hook_grant(c, s, NULL, &g.profile.policy);

@@ -43,9 +43,10 @@ struct core_kit {
 	struct dp_routes *routes;
 	bool lent; /* tables and routes belong to the caller, and so do the slots: slot_of */
 	uint32_t (*slot_of)(struct sess_key key);
-	struct journal *journal; /* lent by the test; may be NULL */
-	char usage[65536];	 /* usage files as they came, each ended by "--" */
-	unsigned n_usage;	 /* of them */
+	struct journal *journal;	/* lent by the test; may be NULL */
+	const struct core_hooks *hooks; /* likewise */
+	char usage[65536];		/* usage files as they came, each ended by "--" */
+	unsigned n_usage;		/* of them */
 	struct core *core;
 	nsec now;
 	struct kit_post posts[KIT_POSTS]; /* a ring of the newest */
@@ -216,6 +217,7 @@ static inline void kit_start(struct core_kit *k)
 		.wall_clock_s = kit_wall_clock_s,
 		.journal = k->journal,
 		.usage = kit_usage,
+		.hooks = k->hooks,
 	};
 
 	k->core = core_new(&env, &k->conf, k->pool, k->users, k->now);
