@@ -8,9 +8,10 @@
 #include <string.h>
 
 enum {
-	WORTH_IT = 200, /* a worker with less to do keeps it: handing over costs, too */
-	NO_WORK = 100,	/* of all together: everything goes home */
-	MARGIN = 20,	/* a smaller difference is noise */
+	WORTH_IT = 50, /* a worker with less to do keeps it: handing over costs, too */
+	NO_WORK = 20,  /* of all together, */
+	QUIET = 40,    /* so many times in a row: everything goes home */
+	MARGIN = 4,    /* a smaller difference is noise */
 	MARGIN_PART = 25,
 	FORWARD_PARTS = 2, /* of the cost of a packet, receiving being one */
 };
@@ -105,7 +106,8 @@ void dp_spread_balance(struct dp_spread *s, const uint32_t *busy)
 			most = i;
 	}
 	uint32_t gap = busy[most] > busy[least] ? busy[most] - busy[least] : 0;
-	if (sum < NO_WORK)
+	s->quiet = sum < NO_WORK ? s->quiet + 1 : 0;
+	if (s->quiet >= QUIET)
 		all_home(s);
 	else if (sh.all && busy[most] >= WORTH_IT && gap > MARGIN && gap > busy[most] / MARGIN_PART)
 		move(s, &sh, busy, most, least, gap);

@@ -32,6 +32,7 @@ struct dp_spread_bucket {
 struct dp_spread {
 	unsigned self, n_workers;
 	enum dp_spread_mode mode;
+	unsigned quiet; /* calls of dp_spread_balance in a row with hardly any work */
 	/* Whether `worker` has finished everything before this place. */
 	bool (*passed)(void *ctx, unsigned worker, uint32_t mark);
 	void *ctx;
