@@ -809,7 +809,7 @@ static void check_whole(struct parser *p)
 	}
 	if (c->n_radius > 0 && c->radius_secret[0] == '\0')
 		say(p, 0, CONF_WARNING, "RADIUS servers without radius_secret: none will be asked");
-	if (c->n_radius == 0 && c->local_users[0] == '\0')
+	if (c->n_radius == 0 && c->radius_servers[0] == '\0' && c->local_users[0] == '\0')
 		say(p, 0, CONF_WARNING,
 		    "neither primary_radius nor local_users is set: every login will be refused");
 	if (c->cli_access_list[0]) {

@@ -135,7 +135,7 @@ struct core_memo {
 	bool of_user;		     /* which list it walks */
 };
 
-enum { CORE_DAE_CLIENTS = 32, CORE_DAE_DONE = 256 };
+enum { CORE_DAE_CLIENTS = 32, CORE_DAE_DONE = 2048 };
 
 /* Who may send Disconnect and CoA requests. */
 struct core_dae_client {

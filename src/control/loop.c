@@ -76,6 +76,7 @@ struct loop {
 	struct dp *dp;
 	struct netlink *netlink;
 	struct radius_io *radius;
+	nsec radius_told; /* when it was last logged that nothing can be sent */
 	struct dae_io dae;
 	struct journal_io *journal_io; /* both NULL: there is no journal */
 	struct journal *journal;
@@ -123,8 +124,20 @@ static void env_post(void *ctx, unsigned w, const struct msg *m)
 static void env_radius_send(void *ctx, unsigned sock, const struct sock_addr *to,
 			    const struct ip_addr *from, struct span data)
 {
+	enum { TELL_S = 10 };
 	struct loop *l = ctx;
-	radius_io_send(l->radius, sock, to, from, data);
+	char addr[SOCK_ADDR_TEXT];
+
+	if (radius_io_send(l->radius, sock, to, from, data))
+		return;
+	int why = errno;
+	nsec now = clock_now();
+	if (nsec_before(now, nsec_add(l->radius_told, NSEC_S(TELL_S))))
+		return;
+	l->radius_told = now;
+	log_sink_printf(LOG_ERROR, "RADIUS server %s: cannot be sent to: %s (%llu such packets)",
+			sock_addr_text(to, addr), strerror(why),
+			(unsigned long long)radius_io_send_failures(l->radius));
 }
 
 static void env_radius_close(void *ctx, unsigned sock)
