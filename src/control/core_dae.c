@@ -2,6 +2,7 @@
 #include "base/crypto.h"
 #include "base/panic.h"
 #include "control/core_priv.h"
+#include "control/conf_filter.h"
 #include "control/conf_radius.h"
 
 enum {
@@ -329,19 +330,7 @@ static bool change(struct core *c, struct core_session *s, const struct rad_dae_
 /* "" is none, which is known. */
 static bool filter_is_known(const struct core *c, const char *name)
 {
-	static const char *const heads[] = {"ip access-list extended ", "ip access-list standard "};
-
-	if (name[0] == '\0')
-		return true;
-	for (const struct conf_kept *k = c->conf->kept; k; k = k->next) {
-		for (unsigned i = 0; i < 2 && k->kind == CONF_KEPT_ACL && k->head; i++) {
-			size_t n = strlen(heads[i]);
-			if (strncmp(k->text->s, heads[i], n) == 0 &&
-			    strcmp(k->text->s + n, name) == 0)
-				return true;
-		}
-	}
-	return false;
+	return name[0] == '\0' || conf_filter_exists(c->conf, name);
 }
 
 /* A CoA that is well formed and asks for what we cannot do now. */
