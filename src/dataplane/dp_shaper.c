@@ -5,7 +5,7 @@
 enum {
 	FRACTION_BITS = 16, /* of a nanosecond */
 	SMALL_MAX = 300,    /* bytes of a packet that may take the fast lane */
-	FAST_MAX = 4096,    /* bytes that the fast lane takes before bulk has its turn */
+	FAST_MAX = 4096,    /* bytes in the fast lane; more waits with bulk, where CoDel is */
 	MTU = 1500,
 	QUEUE_MS = 40,	     /* longest queue */
 	QUEUE_MIN = 8 * MTU, /* a flow needs some packets to recover from a loss */
@@ -180,8 +180,8 @@ static uint32_t dequeue(struct dp_shaper *s, const struct dp_hold *hold, struct 
 	s->bytes -= n;
 	if (l == &s->bulk)
 		--*flow_count(s, x->flow);
-	if (s->bulk.first == DP_HELD_NONE)
-		s->fast_left = FAST_MAX;
+	if (s->bulk.first == DP_HELD_NONE) /* what is left waits in the fast lane */
+		s->fast_left = FAST_MAX - (int32_t)s->bytes;
 	return place;
 }
 

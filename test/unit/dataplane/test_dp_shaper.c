@@ -372,6 +372,41 @@ static void small_packets_do_not_starve_the_others(void **state)
 	assert_true(bulk > small / 4);
 }
 
+/* Nothing bigger waits, yet a flood of small ones must not take all places of the worker. */
+static void small_packets_alone_have_a_short_queue_too(void **state)
+{
+	struct got g;
+	int64_t worst = 0;
+
+	(void)state;
+	set(64000, 0);
+	for (unsigned n = 0; n < 30000; n++) { /* 80 kbit/s, in several flows */
+		put(n % 5, n, 100);
+		while (take(&g))
+			worst = g.waited_ns > worst ? g.waited_ns : worst;
+		assert_true(w.shaper.bytes <= 12000 + 100);
+		step(NSEC_MS(10));
+	}
+	assert_true(worst < NSEC_S(2)); /* 12 KB at this rate are 1.5 s */
+	assert_true(w.aqm + w.full > 5000);
+}
+
+/* Each time that there is room a burst comes that just fits into the fast lane. */
+static void bursts_of_small_packets_are_bounded(void **state)
+{
+	struct got g;
+
+	(void)state;
+	set(64000, 0);
+	for (unsigned n = 0; n < 200; n++) {
+		for (unsigned i = 0; i < 40; i++)
+			put(n * 40 + i, i, 100);
+		step(NSEC_US(12500));
+		take(&g);
+		assert_true(w.shaper.bytes <= 12000 + 100);
+	}
+}
+
 /* ---- TCP ------------------------------------------------------------------------------------- */
 
 /*
@@ -483,6 +518,8 @@ int main(void)
 		TEST(a_ping_is_quick_beside_a_flood),
 		TEST(a_long_ping_does_not_wait_long_either),
 		TEST(small_packets_do_not_starve_the_others),
+		TEST(small_packets_alone_have_a_short_queue_too),
+		TEST(bursts_of_small_packets_are_bounded),
 		TEST(tcp_reaches_nine_tenths_of_the_rate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
