@@ -42,7 +42,7 @@ bool core_hook_post_auth(struct core *c, struct core_session *s, bool allowed)
 /* What RADIUS says counts more than what a plugin wanted before it knew. */
 static void take_wishes(struct sess_policy *to, const struct sess_policy *wishes)
 {
-	to->garden = wishes->garden;
+	to->garden |= wishes->garden;
 	if (to->rate_up == 0)
 		to->rate_up = wishes->rate_up;
 	if (to->rate_down == 0)
@@ -68,6 +68,8 @@ static void tell_pairs(struct core *c, const struct core_session *s,
 void core_hook_grant(struct core *c, struct core_session *s, const struct rad_avpairs *pairs,
 		     struct sess_policy *policy)
 {
+	if (s->asked_again) /* nobody is put back by what is said at every login */
+		policy->garden = false;
 	if (sess_key_equal(c->pending.key, s->key)) {
 		take_wishes(policy, &c->pending.policy);
 		c->pending = (struct core_pending){0};

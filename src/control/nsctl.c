@@ -122,7 +122,9 @@ static void help(struct nsctl *n, struct nsctl_msg *m)
 
 static void control(struct nsctl *n, struct nsctl_msg *m, int argc, struct plugins_answer *a)
 {
-	plugins_control(n->env.plugins, argc, n->argv, a);
+	*a = (struct plugins_answer){.what = PLUGINS_ANSWER_NOBODY};
+	if (argc > 0) /* no hook has to reckon with a command without a name */
+		plugins_control(n->env.plugins, argc, n->argv, a);
 	switch (a->what) {
 	case PLUGINS_ANSWER_OK:
 		say(m, NSCTL_RES_OK, a->text);
@@ -163,14 +165,22 @@ static bool take_arguments(struct nsctl *n, const struct nsctl_msg *m)
 	return true;
 }
 
+/* Whom it is about stays out of the log, which the unprivileged may watch. */
+static bool is_interception(const struct nsctl *n, const struct nsctl_msg *m)
+{
+	return m->type == NSCTL_REQ_CONTROL && m->argc > 0 &&
+	       (strcmp(n->argv[0], "snoop") == 0 || strcmp(n->argv[0], "unsnoop") == 0);
+}
+
 static void log_command(struct nsctl *n, const struct sock_addr *from, const struct nsctl_msg *m)
 {
 	static const char *const names[] = {"load_plugin", "unload_plugin", "help", "control"};
 	char text[COMMAND_TEXT], peer[SOCK_ADDR_TEXT];
 	int used = snprintf(text, sizeof(text), "nsctl: %s: %s", sock_addr_text(from, peer),
 			    names[m->type - NSCTL_REQ_LOAD]);
+	unsigned shown = is_interception(n, m) ? 1 : m->argc;
 
-	for (unsigned i = 0; i < m->argc && (size_t)used < sizeof(text); i++)
+	for (unsigned i = 0; i < shown && (size_t)used < sizeof(text); i++)
 		used += snprintf(text + used, sizeof(text) - (size_t)used, " %s", n->argv[i]);
 	for (char *c = text; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7F)

@@ -166,6 +166,35 @@ static void a_rejected_login_may_be_let_into_the_garden(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+static void put_garden(struct wbuf *w)
+{
+	rad_put_vsa(w, RAD_VENDOR_CISCO, RAD_CISCO_AVPAIR, span_str("garden=yes"));
+}
+
+/* No plugin asked for it, and none has to. */
+static void radius_puts_into_the_garden_too(void **state)
+{
+	struct core_kit *k = kit_new();
+	struct session_view v;
+	(void)state;
+
+	memset(&seen, 0, sizeof(seen));
+	seen.k = k;
+	kit_pool(k, "10.1.0.0/24");
+	kit_conf_radius(k);
+	k->hooks = &hooks;
+	kit_start(k);
+	struct sess_key key = login(k, 1, "alice", "secret1");
+	kit_answer(k, RAD_ACCESS_ACCEPT, put_garden);
+	assert_true(reply(k)->accept);
+	assert_true(reply(k)->profile.policy.garden);
+	assert_true(seen.at_new.policy.garden);
+	kit_session_up(k, key);
+	assert_true(core_session_of_key(k->core, key, k->now, &v));
+	assert_true(v.policy.garden);
+	assert_int_equal(kit_free(k), 0);
+}
+
 static void who_is_in_the_garden_ends_nobodys_session(void **state)
 {
 	struct core_kit *k = start();
@@ -243,6 +272,7 @@ int main(void)
 		cmocka_unit_test(a_dropped_login_gets_no_answer),
 		cmocka_unit_test(a_plugin_may_refuse_who_was_accepted),
 		cmocka_unit_test(a_rejected_login_may_be_let_into_the_garden),
+		cmocka_unit_test(radius_puts_into_the_garden_too),
 		cmocka_unit_test(who_is_in_the_garden_ends_nobodys_session),
 		cmocka_unit_test(a_policy_that_is_set_does_not_open_the_garden),
 		cmocka_unit_test(a_released_session_has_another_number),
