@@ -147,6 +147,12 @@ bool ring_passed(const struct ring *r, uint32_t mark)
 	return (int32_t)(tail - mark) >= 0;
 }
 
+uint32_t ring_used(const struct ring *r)
+{
+	return atomic_load_explicit(&r->head, memory_order_relaxed) -
+	       atomic_load_explicit(&r->tail, memory_order_relaxed);
+}
+
 bool ring_is_empty(const struct ring *r)
 {
 	return atomic_load_explicit(&r->head, memory_order_acquire) ==

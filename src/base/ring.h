@@ -37,6 +37,8 @@ void ring_pop_to(struct ring *r, uint32_t at);
 /* Producer: the place behind the last record pushed, and whether all before a place was popped. */
 uint32_t ring_mark(const struct ring *r);
 bool ring_passed(const struct ring *r, uint32_t mark);
+/* Producer: bytes in use; the consumer may have given some of them back by now. */
+uint32_t ring_used(const struct ring *r);
 /* Any thread; the answer may be old. */
 bool ring_is_empty(const struct ring *r);
 

@@ -330,7 +330,7 @@ void dp_up(const struct dp_world *w, const struct dp_datagram *in, unsigned n,
 	run_end(w, &run);
 }
 
-static bool is_ip(const struct dp_up_result *r)
+bool dp_up_is_ip(const struct dp_up_result *r)
 {
 	struct span in = span_of(r->p, r->n);
 	uint16_t protocol = ppp_protocol(&in);
@@ -346,7 +346,7 @@ void dp_up_shed(const struct dp_world *w, const struct dp_datagram *in, unsigned
 	for (unsigned i = 0; i < n; i++) {
 		if (!decode(w, &in[i], &out[i]))
 			continue;
-		if (is_ip(&out[i]))
+		if (dp_up_is_ip(&out[i]))
 			drop(w, &out[i], DROP_OVERLOAD);
 		else
 			session_frame(w, dp_session_find_rcu(w->tables, out[i].tid, out[i].sid),

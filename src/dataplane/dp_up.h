@@ -39,7 +39,9 @@ void dp_up(const struct dp_world *w, const struct dp_datagram *in, unsigned n,
  * rest is treated as ever. */
 void dp_up_shed(const struct dp_world *w, const struct dp_datagram *in, unsigned n,
 		struct dp_up_result *out);
-/* The same for a frame that another worker handed over (DP_UP_FRAME there). */
+/* What a FRAME carries is a subscriber's packet, nothing that holds the link together. */
+bool dp_up_is_ip(const struct dp_up_result *r);
+/* The same as dp_up for a frame that another worker handed over (DP_UP_FRAME there). */
 void dp_up_frame(const struct dp_world *w, uint16_t tid, uint16_t sid, const struct l2tp_path *path,
 		 uint8_t *frame, size_t n, struct dp_up_result *out);
 

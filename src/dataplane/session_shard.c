@@ -398,12 +398,10 @@ struct session_shard *session_shard_new(const struct shard_env *env, const struc
 void session_shard_free(struct session_shard *s)
 {
 	struct list_head *it;
-	struct hmap_node *n;
 
 	if (!s)
 		return;
-	while ((n = hmap_each(&s->by_id, NULL)) != NULL)
-		session_retire(s, container_of(n, struct session, node));
+	session_retire_all(s);
 	while ((it = list_first(&s->grace)) != NULL)
 		session_free(s, container_of(it, struct session, in_tunnel));
 	hmap_fini(&s->by_id);

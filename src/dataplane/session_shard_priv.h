@@ -85,6 +85,8 @@ struct shard_tunnel *shard_tunnel_find(const struct session_shard *s, uint16_t t
 struct session *session_new(struct session_shard *s, const struct msg_call_up *call);
 /* Out of every table, into the grace list. */
 void session_retire(struct session_shard *s, struct session *x);
+/* The same for all of them, when the shard ends. */
+void session_retire_all(struct session_shard *s);
 void session_free(struct session_shard *s, struct session *x);
 
 /* ---- session_shard_early.c ---- */

@@ -138,12 +138,12 @@ out:
 	return NULL;
 }
 
-void session_retire(struct session_shard *s, struct session *x)
+/* Into the grace list; it is in by_id no more. */
+static void leave(struct session_shard *s, struct session *x)
 {
 	struct shard_tunnel *t = x->tunnel;
 
 	LNS_ASSERT(t != NULL);
-	hmap_remove(&s->by_id, &x->node);
 	list_del(&x->in_tunnel);
 	x->tunnel = NULL;
 	tunnel_put(s, t);
@@ -152,6 +152,21 @@ void session_retire(struct session_shard *s, struct session *x)
 		dp_service_clear(s->env.services, x->service);
 	list_add_tail(&s->grace, &x->in_tunnel);
 	s->n_grace++;
+}
+
+void session_retire(struct session_shard *s, struct session *x)
+{
+	hmap_remove(&s->by_id, &x->node);
+	leave(s, x);
+}
+
+/* Not by hmap_each(): it would look at all empty buckets again for each session. */
+void session_retire_all(struct session_shard *s)
+{
+	struct hmap_node *n;
+
+	while ((n = hmap_pop(&s->by_id)) != NULL)
+		leave(s, container_of(n, struct session, node));
 }
 
 void session_free(struct session_shard *s, struct session *x)

@@ -91,7 +91,9 @@ bool lanes_push(struct lanes *l, unsigned from, unsigned to, struct span packet)
 
 bool lanes_are_crowded(const struct lanes *l, unsigned from, unsigned to)
 {
-	return waiting(lane(l, from, to)) > LANE_PACKETS / 2;
+	const struct lane *p = lane(l, from, to);
+
+	return waiting(p) > LANE_PACKETS / 2 || ring_used(&p->ring) > l->lane_bytes / 2;
 }
 
 uint32_t lanes_mark(const struct lanes *l, unsigned from, unsigned to)

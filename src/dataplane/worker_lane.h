@@ -23,7 +23,7 @@ void lanes_free(struct lanes *l);
 /* Worker `from`: copies the packet; false = the lane is full: of bytes or, so that nothing waits
  * for long, of LANE_PACKETS packets. */
 bool lanes_push(struct lanes *l, unsigned from, unsigned to, struct span packet);
-/* Worker `from`: more than half of LANE_PACKETS wait. */
+/* Worker `from`: the lane is more than half full, of packets or of bytes. */
 bool lanes_are_crowded(const struct lanes *l, unsigned from, unsigned to);
 /* Worker `from`: the place behind the last one, and whether all before a place were forwarded. */
 uint32_t lanes_mark(const struct lanes *l, unsigned from, unsigned to);

@@ -187,6 +187,12 @@ void mail_send(struct mail *m, unsigned from, unsigned to, const struct msg *msg
 		wait_for_room(m, p, o, msg, extra, counters);
 }
 
+bool mail_takes_data(const struct mail *m, unsigned from, unsigned to)
+{
+	return !m->parties[from].out[to].first &&
+	       ring_used(ring_of(m, from, to)) < m->ring_bytes / 2;
+}
+
 static void retry(struct mail *m, unsigned from, unsigned to)
 {
 	struct party *p = &m->parties[from];

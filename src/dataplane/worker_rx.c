@@ -40,6 +40,10 @@ static void frame_to_owner(struct worker *w, unsigned owner, const struct l2tp_p
 		counter_drop(&w->counters, DROP_L2TP_LENGTH, 1);
 		return;
 	}
+	if (dp_up_is_ip(r) && !mail_takes_data(w->common->mail, w->self, owner)) {
+		counter_drop(&w->counters, DROP_RING_FULL, 1);
+		return;
+	}
 	m.tid = r->tid;
 	m.sid = r->sid;
 	m.path = *path;

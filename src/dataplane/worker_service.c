@@ -44,6 +44,10 @@ static void post_packet(struct worker *w, unsigned owner, struct span packet)
 		counter_drop(&w->counters, DROP_TUN_FORMAT, 1);
 		return;
 	}
+	if (!mail_takes_data(w->common->mail, w->self, owner)) {
+		counter_drop(&w->counters, DROP_RING_FULL, 1);
+		return;
+	}
 	m.msg.len = (uint16_t)(sizeof(m) + packet.n);
 	mail_send(w->common->mail, w->self, owner, &m.msg, packet, &w->counters);
 }

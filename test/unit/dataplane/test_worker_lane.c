@@ -88,6 +88,27 @@ static void a_lane_holds_so_many_packets_and_no_more(void **state)
 	lanes_free(l);
 }
 
+/* Long packets fill the bytes long before there are many of them. */
+static void a_lane_is_crowded_with_bytes_too(void **state)
+{
+	(void)state;
+	struct lanes *l = lanes_new(&plain, 2);
+	static uint8_t packet[1400];
+	uint32_t at = lanes_first(l, 0, 1);
+	unsigned n = 0;
+
+	assert_false(lanes_are_crowded(l, 0, 1));
+	while (lanes_push(l, 0, 1, span_of(packet, sizeof(packet))))
+		n++;
+	assert_true(n < LANE_PACKETS / 2);
+	assert_true(lanes_are_crowded(l, 0, 1));
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(lanes_next(l, 0, 1, &at).n, sizeof(packet));
+	lanes_done(l, 0, 1, at, n);
+	assert_false(lanes_are_crowded(l, 0, 1));
+	lanes_free(l);
+}
+
 enum { MANY = 300000 };
 
 static size_t length_of(uint32_t i)
@@ -141,6 +162,7 @@ int main(void)
 		cmocka_unit_test(a_place_is_passed_when_all_before_it_was_given_back),
 		cmocka_unit_test(a_full_lane_refuses_until_there_is_room),
 		cmocka_unit_test(a_lane_holds_so_many_packets_and_no_more),
+		cmocka_unit_test(a_lane_is_crowded_with_bytes_too),
 		cmocka_unit_test(two_threads_exchange_packets_whole_and_in_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,35 @@ static void a_full_ring_loses_packets_but_no_messages(void **state)
 	free(c);
 }
 
+/* A subscriber's packets may fill one half; an echo or a HELLO behind them gets through. */
+static void data_leaves_room_for_control(void **state)
+{
+	(void)state;
+	struct mail *m = mail_new(&plain, 2);
+	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
+	struct msg_ppp_frame frame = MSG_INIT(MSG_PPP_FRAME, struct msg_ppp_frame);
+	static const uint8_t bytes[1400];
+	unsigned from, data = 0, control = 0;
+
+	memset(c, 0, sizeof(*c));
+	frame.msg.len = (uint16_t)(sizeof(frame) + sizeof(bytes));
+	for (; mail_takes_data(m, 0, 1); data++)
+		mail_send(m, 0, 1, &frame.msg, span_of(bytes, sizeof(bytes)), c);
+	assert_int_equal(counter_drops(c, DROP_RING_FULL), 0);
+	assert_true(mail_takes_data(m, 1, 0)); /* another pair has its own */
+	frame.msg.len = (uint16_t)(sizeof(frame) + 12);
+	for (; control < 1000; control++)
+		mail_send(m, 0, 1, &frame.msg, span_of(bytes, 12), c);
+	assert_int_equal(counter_drops(c, DROP_RING_FULL), 0);
+	assert_false(mail_takes_data(m, 0, 1));
+	for (unsigned i = 0; i < data + control; i++)
+		assert_non_null(mail_next(m, 1, &from));
+	assert_null(mail_next(m, 1, &from));
+	assert_true(mail_takes_data(m, 0, 1));
+	mail_free(m);
+	free(c);
+}
+
 static void a_sender_that_never_stops_does_not_silence_the_others(void **state)
 {
 	(void)state;
@@ -197,6 +226,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_ring_loses_packets_but_no_messages),
+		cmocka_unit_test(data_leaves_room_for_control),
 		cmocka_unit_test(a_sender_that_never_stops_does_not_silence_the_others),
 		cmocka_unit_test(a_packet_travels_behind_its_header),
 		cmocka_unit_test(threads_lose_nothing_and_wake_each_other),
