@@ -170,6 +170,15 @@ static void put_endpoints(const struct core_session *s, struct wbuf *w)
 		rad_put_text(w, RAD_TUNNEL_SERVER_ENDPOINT, ip_addr_text(&s->path.local_ip, text));
 }
 
+/* Our name, which may be longer than an attribute. */
+static void put_hostname(const struct core *c, struct wbuf *w, enum rad_attr_number number)
+{
+	size_t n = strnlen(c->conf->hostname, RAD_VALUE_MAX);
+
+	if (n > 0)
+		rad_put(w, number, span_of(c->conf->hostname, n));
+}
+
 /* The names of both ends and the number of the call (RFC 2867 4.1, RFC 2868 3.9, 3.10). */
 static void put_tunnel(const struct core *c, const struct core_session *s, struct wbuf *w)
 {
@@ -178,8 +187,7 @@ static void put_tunnel(const struct core *c, const struct core_session *s, struc
 
 	if (t)
 		put_bstr(w, RAD_TUNNEL_CLIENT_AUTH_ID, t->host_name);
-	if (c->conf->hostname[0] != '\0')
-		rad_put_text(w, RAD_TUNNEL_SERVER_AUTH_ID, c->conf->hostname);
+	put_hostname(c, w, RAD_TUNNEL_SERVER_AUTH_ID);
 	snprintf(text, sizeof(text), "%" PRIu32, s->call_serial);
 	rad_put_text(w, RAD_ACCT_TUNNEL_CONNECTION, text);
 }
@@ -205,9 +213,7 @@ void aaa_radius_put_nas(const struct core *c, const struct core_session *s, stru
 		rad_put(w, RAD_NAS_IPV6_ADDRESS, span_of(nas->b, 16));
 	else
 		rad_put_addr4(w, RAD_NAS_IP_ADDRESS, nas);
-	if (c->conf->hostname[0] != '\0')
-		rad_put(w, RAD_NAS_IDENTIFIER,
-			span_of(c->conf->hostname, strnlen(c->conf->hostname, RAD_VALUE_MAX)));
+	put_hostname(c, w, RAD_NAS_IDENTIFIER);
 }
 
 const char *aaa_session_id(const struct core_session *s, char buf[static AAA_SESSION_ID])

@@ -144,7 +144,8 @@ static void interim_start(struct core *c, struct core_session *s, nsec now)
 		return;
 	}
 	c->env.random(c->env.ctx, &random, sizeof(random));
-	wait += wait / 10 * (int64_t)(random % 2001) / 1000 - wait / 10;
+	/* Divided first: a server may say 4294967295 for never. */
+	wait += wait / 10000 * (int64_t)(random % 2001) - wait / 10;
 	wheel_start(&c->wheel, &s->interim, nsec_add(now, wait));
 }
 

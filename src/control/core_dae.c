@@ -6,7 +6,8 @@
 #include "control/conf_radius.h"
 
 enum {
-	WINDOW_S = 300, /* of Event-Timestamp: RFC 5176 6.3 */
+	WINDOW_S = 300,	       /* of Event-Timestamp: RFC 5176 6.3 */
+	DONE_S = 2 * WINDOW_S, /* an answer is kept: one of the future is of now that long */
 };
 
 /* ---- who may ask ----------------------------------------------------------------------------- */
@@ -54,12 +55,20 @@ void core_dae_conf(struct core *c)
 		add_servers(c);
 }
 
-/* NULL: not a client of ours. */
-static const struct core_dae_client *client_at(const struct core *c, const struct ip_addr *from)
+static struct span secret_of(const struct core_dae_client *client)
+{
+	return span_of(client->secret, client->secret_n);
+}
+
+/* Several may have one address: two servers of one host. NULL: not a client of ours, or not signed
+ * by one. */
+static const struct core_dae_client *client_of(const struct core *c, const struct ip_addr *from,
+					       const struct rad_packet *p)
 {
 	for (unsigned i = 0; i < c->n_dae_clients; i++) {
-		if (ip_prefix_contains(&c->dae_clients[i].net, from))
-			return &c->dae_clients[i];
+		const struct core_dae_client *client = &c->dae_clients[i];
+		if (ip_prefix_contains(&client->net, from) && rad_dae_check(p, secret_of(client)))
+			return client;
 	}
 	return NULL;
 }
@@ -67,13 +76,15 @@ static const struct core_dae_client *client_at(const struct core *c, const struc
 /* ---- requests that come again ---------------------------------------------------------------- */
 
 /* The same packet again, repeated by the client or replayed by somebody else: it gets the same
- * answer and nothing is done. NULL: a new one. */
+ * answer and nothing is done. NULL: a new one. Without an Event-Timestamp a client may well mean
+ * another session by the same bytes later (RFC 5080 2.2.2). */
 static const struct core_dae_done *done_before(const struct core *c, const struct sock_addr *from,
-					       const struct rad_packet *p)
+					       const struct rad_packet *p, nsec now)
 {
 	for (unsigned i = 0; i < CORE_DAE_DONE; i++) {
 		const struct core_dae_done *d = &c->dae_done[i];
-		if (d->used && d->id == p->id && ip_addr_equal(&d->from, &from->ip) &&
+		if (d->used && d->id == p->id && nsec_before(now, d->until) &&
+		    ip_addr_equal(&d->from, &from->ip) &&
 		    mem_equal_ct(d->authenticator, p->authenticator, RAD_AUTHENTICATOR))
 			return d;
 	}
@@ -81,12 +92,15 @@ static const struct core_dae_done *done_before(const struct core *c, const struc
 }
 
 static void remember(struct core *c, const struct sock_addr *from, const struct rad_packet *p,
-		     enum rad_error_cause error)
+		     enum rad_error_cause error, nsec now)
 {
 	struct core_dae_done *d = &c->dae_done[c->next_dae_done++ % CORE_DAE_DONE];
 
-	*d = (struct core_dae_done){
-		.used = true, .id = p->id, .from = from->ip, .error = (uint16_t)error};
+	*d = (struct core_dae_done){.used = true,
+				    .id = p->id,
+				    .from = from->ip,
+				    .error = (uint16_t)error,
+				    .until = nsec_add(now, NSEC_S(DONE_S))};
 	memcpy(d->authenticator, p->authenticator, RAD_AUTHENTICATOR);
 }
 
@@ -379,28 +393,27 @@ static void log_nak(struct core *c, const struct sock_addr *from, const struct r
 bool core_dae_rx(struct core *c, const struct sock_addr *from, struct span datagram,
 		 struct wbuf *reply, nsec now)
 {
-	const struct core_dae_client *client = client_at(c, &from->ip);
+	const struct core_dae_client *client = NULL;
 	struct rad_dae_request q;
 	struct rad_packet p;
 
 	counter_add(c->env.counters, C_DAE_REQUESTS, 1);
 	/* Who is not known, or did not sign, learns nothing (RFC 5176 3). */
-	if (!client || !rad_packet_decode(datagram, &p) ||
-	    !rad_dae_check(&p, span_of(client->secret, client->secret_n)) ||
+	if (!rad_packet_decode(datagram, &p) || !(client = client_of(c, &from->ip, &p)) ||
 	    !rad_dae_decode(&p, &c->radius_terms, &q) || !is_of_now(c, &q)) {
 		counter_add(c->env.counters, C_DAE_DROPPED, 1);
 		return false;
 	}
-	const struct core_dae_done *done = done_before(c, from, &p);
+	const struct core_dae_done *done = done_before(c, from, &p, now);
 	enum rad_error_cause error =
 		done ? (enum rad_error_cause)done->error : carry_out(c, &q, now);
 	if (!done) {
-		remember(c, from, &p, error);
+		remember(c, from, &p, error, now);
 		if (error != RAD_ERROR_NONE) {
 			counter_add(c->env.counters, C_DAE_REFUSED, 1);
 			log_nak(c, from, &q, error);
 		}
 	}
-	rad_dae_reply(reply, &p, error, span_of(client->secret, client->secret_n));
+	rad_dae_reply(reply, &p, error, secret_of(client));
 	return !reply->bad;
 }

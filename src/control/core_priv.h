@@ -73,6 +73,7 @@ struct core_session {
 	struct list_head by_age, of_user;
 	struct wheel_timer interim;
 	struct core_user *user;	   /* NULL until the peer gave a name */
+	struct bstr *spelling;	   /* NULL: as `user` has it; capitals do not make another user */
 	struct rad_request *asked; /* the login that RADIUS has to decide */
 	nsec opened;
 	int64_t opened_wall_s; /* since 1970; second half of Acct-Session-Id */
@@ -149,6 +150,7 @@ struct core_dae_done {
 	bool used;
 	uint8_t id;
 	uint16_t error; /* enum rad_error_cause of the answer */
+	nsec until;	/* it is forgotten then */
 	struct ip_addr from;
 	uint8_t authenticator[RAD_AUTHENTICATOR];
 };

@@ -66,6 +66,8 @@ static void session_unname(struct core *c, struct core_session *s)
 	core_memos_skip(c, s, true);
 	list_del(&s->of_user);
 	s->user = NULL;
+	bstr_free(c->env.alloc, s->spelling);
+	s->spelling = NULL;
 	if (!list_empty(&u->sessions))
 		return;
 	hmap_remove(&c->users_by_name, &u->by_name);
@@ -73,10 +75,23 @@ static void session_unname(struct core *c, struct core_session *s)
 	alloc_put(c->env.alloc, u, sizeof(*u));
 }
 
+/* Records have the name as this session said it, whatever others of the user said. */
+static bool spell(struct core *c, struct core_session *s, struct span name)
+{
+	bool differs = !span_equal(bstr_span(s->user->name), name);
+	struct bstr *spelling = differs ? bstr_new(c->env.alloc, name) : NULL;
+
+	if (differs && !spelling)
+		return false;
+	bstr_free(c->env.alloc, s->spelling);
+	s->spelling = spelling;
+	return true;
+}
+
 bool core_session_name(struct core *c, struct core_session *s, struct span name)
 {
 	if (s->user && name_equal(bstr_span(s->user->name), name))
-		return true;
+		return s->counted || spell(c, s, name); /* one name from Start to Stop */
 	struct core_user *u = core_user_get(c, name);
 	if (!u)
 		u = user_new(c, name);
@@ -85,11 +100,13 @@ bool core_session_name(struct core *c, struct core_session *s, struct span name)
 	session_unname(c, s);
 	s->user = u;
 	list_add_tail(&u->sessions, &s->of_user);
-	return true;
+	return spell(c, s, name);
 }
 
 struct span core_session_user(const struct core_session *s)
 {
+	if (s->spelling)
+		return bstr_span(s->spelling);
 	return s->user ? bstr_span(s->user->name) : span_of(NULL, 0);
 }
 

@@ -95,7 +95,7 @@ bool journal_io_check(const char *dir, char reason[static JOURNAL_REASON])
 		return refuse(reason, dir, strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return refuse(reason, dir, "not a directory");
-	if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
+	if (st.st_mode & S_IWOTH) /* sticky or not: anybody could put records there */
 		return refuse(reason, dir, "everybody may write to it");
 	if (access(dir, R_OK | W_OK | X_OK) != 0)
 		return refuse(reason, dir, strerror(errno));
@@ -107,7 +107,7 @@ static bool open_dir(struct journal_io *io, const char *dir, char reason[static 
 	io->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (io->dir_fd < 0)
 		return refuse(reason, dir, strerror(errno));
-	io->lock_fd = openat(io->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	io->lock_fd = openat(io->dir_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (io->lock_fd < 0)
 		return refuse(reason, dir, strerror(errno));
 	if (flock(io->lock_fd, LOCK_EX | LOCK_NB) != 0)
@@ -197,13 +197,58 @@ static bool read_all(int fd, uint8_t *to, size_t n, off_t at)
 	return true;
 }
 
+/* How much of the file the disk has for certain: a write that failed may have left a part. */
+static off_t disk_bytes(const struct journal_io *io, int fd, uint64_t file)
+{
+	struct stat st;
+
+	if (fd < 0)
+		return 0;
+	if (io->fd >= 0 && io->file == file)
+		return io->end;
+	return fstat(fd, &st) == 0 ? st.st_size : 0;
+}
+
+/* Bytes that the disk has not taken yet: what a server is to have must not wait for that, and is
+ * not lost either. `end`: where they begin in the file. Returns how far `got` is filled. */
+static size_t read_queued(struct journal_io *io, const struct job *job, off_t end, size_t done)
+{
+	struct list_head *it;
+
+	pthread_mutex_lock(&io->lock);
+	list_each (it, &io->writes) {
+		const struct job *w = container_of(it, struct job, all);
+		off_t at = (off_t)job->at + (off_t)done;
+		if (w->file != job->file)
+			continue;
+		if (done < job->n && at >= end && at < end + (off_t)w->n) {
+			size_t from = (size_t)(at - end);
+			size_t n = w->n - from < job->n - done ? w->n - from : job->n - done;
+			memcpy(io->got + done, w->bytes + from, n);
+			done += n;
+		}
+		end += (off_t)w->n;
+	}
+	pthread_mutex_unlock(&io->lock);
+	return done;
+}
+
+static bool read_range(struct journal_io *io, int fd, const struct job *job)
+{
+	off_t end = disk_bytes(io, fd, job->file), at = (off_t)job->at;
+	size_t n = at >= end ? 0 : end - at < (off_t)job->n ? (size_t)(end - at) : job->n;
+
+	if (job->n > sizeof(io->got) || (n > 0 && !read_all(fd, io->got, n, at)))
+		return false;
+	return n == job->n || read_queued(io, job, end, n) == job->n;
+}
+
 static void read_job(struct journal_io *io, const struct job *job)
 {
 	static const uint64_t one = 1;
 	char name[NAME_TEXT];
 	int fd = openat(io->dir_fd, file_name(job->file, name), O_RDONLY | O_CLOEXEC);
-	bool good = fd >= 0 && job->n <= sizeof(io->got) &&
-		    read_all(fd, io->got, job->n, (off_t)job->at);
+	bool good = read_range(io, fd, job);
 
 	if (fd >= 0)
 		close(fd);
@@ -317,12 +362,18 @@ static void do_job(struct journal_io *io, struct job *job)
 static void *writer_main(void *arg)
 {
 	struct journal_io *io = arg;
+	bool last = false;
 
 	pthread_mutex_lock(&io->lock);
 	for (;;) {
 		struct job *job = next_job(io);
-		if (!job && io->stopping)
+		if (!job && io->stopping && (last || !io->failing))
 			break;
+		if (!job && io->stopping) {
+			last = true; /* the disk may take it by now */
+			io->retry_at = (struct timespec){0};
+			continue;
+		}
 		if (!job) {
 			wait_for_job(io);
 			continue;

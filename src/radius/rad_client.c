@@ -466,7 +466,11 @@ static void server_silent(struct rad_client *c, const struct rad_request *r, nse
 		return;
 	if (s->silent < UINT8_MAX)
 		s->silent++;
-	if (c->conf.dead_time_ms == 0 || s->silent < DEAD_AFTER)
+	if (c->conf.dead_time_ms == 0) {
+		s->state = SERVER_ALIVE; /* it may have been dead when that was set */
+		return;
+	}
+	if (s->silent < DEAD_AFTER)
 		return;
 	if (s->state == SERVER_ALIVE)
 		server_log(c, LOG_ERROR, s, "does not answer; it is asked last for a while");

@@ -167,6 +167,63 @@ static void interim_records_are_spread_around_the_servers_interval(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+static void put_no_interim(struct wbuf *w)
+{
+	rad_put_u32(w, RAD_ACCT_INTERIM_INTERVAL, UINT32_MAX);
+}
+
+static void an_interval_of_a_century_is_one(void **state)
+{
+	(void)state;
+	struct core_kit *k = acct_kit();
+
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	assert_int_equal(first_interim_s(k, 1, put_no_interim), 1000);
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void a_name_of_ours_that_is_longer_than_an_attribute_is_cut(void **state)
+{
+	(void)state;
+	struct core_kit *k = acct_kit();
+	struct span v;
+
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	memset(k->conf.hostname, 'n', 255);
+	session_up(k, 3, NULL);
+	assert_int_equal(status_of(kit_sent(k)), START);
+	assert_true(find_attr(kit_sent(k), RAD_TUNNEL_SERVER_AUTH_ID, &v));
+	assert_int_equal(v.n, RAD_VALUE_MAX);
+	assert_true(find_attr(kit_sent(k), RAD_NAS_IDENTIFIER, &v));
+	assert_int_equal(v.n, RAD_VALUE_MAX);
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void the_name_is_told_as_that_session_said_it(void **state)
+{
+	(void)state;
+	struct core_kit *k = acct_kit();
+	struct sess_key key = kit_key(1, 4, 4);
+	struct span v;
+
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	session_up(k, 3, NULL);
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	kit_session_new(k, key);
+	kit_auth_pap(k, key, "NEMO", "x"); /* the same user: ends the other */
+	kit_answer(k, RAD_ACCESS_ACCEPT, NULL);
+	kit_session_gone(k, kit_key(1, 3, 3), NULL);
+	assert_int_equal(status_of(kit_sent(k)), STOP);
+	assert_true(find_attr(kit_sent(k), RAD_USER_NAME, &v));
+	assert_true(span_equal(v, span_str("nemo")));
+	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	kit_session_up(k, key);
+	assert_int_equal(status_of(kit_sent(k)), START);
+	assert_true(find_attr(kit_sent(k), RAD_USER_NAME, &v));
+	assert_true(span_equal(v, span_str("NEMO")));
+	assert_int_equal(kit_free(k), 0);
+}
+
 static void a_record_says_how_the_session_was_let_in(void **state)
 {
 	(void)state;
@@ -528,6 +585,9 @@ int main(void)
 		cmocka_unit_test(a_refused_record_in_the_journal),
 		cmocka_unit_test(a_refused_record_alone_gives_way_after_a_while),
 		cmocka_unit_test(a_journal_without_room_leaves_memory),
+		cmocka_unit_test(an_interval_of_a_century_is_one),
+		cmocka_unit_test(the_name_is_told_as_that_session_said_it),
+		cmocka_unit_test(a_name_of_ours_that_is_longer_than_an_attribute_is_cut),
 	};
 	return cmocka_run_group_tests(tests, test_rcu_start, test_rcu_stop);
 }

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -141,6 +142,9 @@ static void a_directory_that_cannot_be_used_is_refused_by_name(void **state)
 	assert_int_equal(chmod(path, 0777), 0);
 	assert_false(journal_io_check(path, reason));
 	assert_non_null(strstr(reason, "everybody may write"));
+	assert_int_equal(chmod(path, 01777), 0);
+	assert_false(journal_io_check(path, reason));
+	assert_non_null(strstr(reason, "everybody may write"));
 	assert_int_equal(chmod(path, 0700), 0);
 	assert_true(journal_io_check(path, reason));
 	assert_int_equal(rmdir(path), 0);
@@ -263,6 +267,48 @@ static void a_torn_and_a_damaged_file_are_left_behind(void **state)
 	assert_int_equal(files_matching(".bad", &mode), 1);
 }
 
+/* What files may grow to, as on a disk that is full. */
+static void disk_limit(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void what_a_full_disk_refuses_is_still_sent_and_written_later(void **state)
+{
+	(void)state;
+	struct journal_record r;
+	struct life l = life_begin();
+
+	while (next(&l, &r) == JOURNAL_GOT) /* of the test before */
+		journal_set(l.journal, r.seq, JOURNAL_DONE);
+	signal(SIGXFSZ, SIG_IGN);
+	put(&l, 0);
+	journal_flush(l.journal);
+	disk_limit(500); /* in the midst of what comes now */
+	for (unsigned i = 1; i < 300; i++) {
+		assert_true(put(&l, i) != 0);
+		journal_flush(l.journal);
+	}
+	for (unsigned i = 0; i < 300; i++) {
+		assert_int_equal(next(&l, &r), JOURNAL_GOT);
+		assert_int_equal(r.wall_s, i);
+	}
+	disk_limit(RLIM_INFINITY);
+	life_end(&l); /* which tries once more */
+	l = life_begin();
+	for (unsigned i = 0; i < 300; i++) {
+		assert_int_equal(next(&l, &r), JOURNAL_GOT);
+		assert_int_equal(r.wall_s, i);
+		journal_set(l.journal, r.seq, JOURNAL_DONE);
+	}
+	assert_int_equal(next(&l, &r), JOURNAL_NONE);
+	life_end(&l);
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -291,6 +337,7 @@ int main(void)
 		cmocka_unit_test(the_directory_belongs_to_one_process),
 		cmocka_unit_test(kill_9_loses_nothing_that_was_written_and_doubles_nothing),
 		cmocka_unit_test(a_torn_and_a_damaged_file_are_left_behind),
+		cmocka_unit_test(what_a_full_disk_refuses_is_still_sent_and_written_later),
 	};
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

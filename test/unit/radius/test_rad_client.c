@@ -653,6 +653,24 @@ static void a_probe_that_is_cancelled_does_not_block_the_server(void **state)
 	world_free(w);
 }
 
+static void without_a_dead_time_none_stays_dead(void **state)
+{
+	(void)state;
+	struct world *w = world_new(2);
+
+	make_dead(w);
+	w->conf.dead_time_ms = 0;
+	rad_client_conf(w->client, &w->conf, w->now);
+	advance(w, NSEC_S(90));
+	assert_non_null(ask(w, 4));
+	assert_int_equal(ip_addr_u32(&last(w)->to.ip), 0xC0000201);
+	advance(w, NSEC_S(90)); /* that one had no answer either */
+	assert_true(rad_client_server_alive(w->client, 0));
+	assert_non_null(ask(w, 5));
+	assert_int_equal(ip_addr_u32(&last(w)->to.ip), 0xC0000201);
+	world_free(w);
+}
+
 static void with_all_servers_dead_they_are_still_asked(void **state)
 {
 	(void)state;
@@ -919,6 +937,7 @@ int main(void)
 		cmocka_unit_test(requests_are_listed),
 		cmocka_unit_test(a_busy_server_is_not_dead),
 		cmocka_unit_test(a_probe_that_is_cancelled_does_not_block_the_server),
+		cmocka_unit_test(without_a_dead_time_none_stays_dead),
 		cmocka_unit_test(with_all_servers_dead_they_are_still_asked),
 		cmocka_unit_test(a_hundred_thousand_outstanding_and_silence),
 		cmocka_unit_test(a_storm_waits_for_room_at_the_server),
