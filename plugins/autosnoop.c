@@ -48,11 +48,12 @@ int plugin_radius_response(struct param_radius_response *p)
 	if (strcmp(p->key, "intercept") != 0 || strcmp(p->value, "yes") == 0 ||
 	    strcmp(p->value, "no") == 0)
 		return PLUGIN_RET_OK;
+	/* Said of nobody by name: the log is not only for those who may know. */
 	if (target_of(p->value, &to, &port)) {
-		f->log(PLUGIN_LOG_INFO, p->s, p->t, "         Intercepting user to %s", p->value);
+		f->log(PLUGIN_LOG_INFO, 0, 0, "         Intercepting user");
 		f->snoop(p->s, &to, port);
 	} else {
-		f->log(PLUGIN_LOG_INFO, p->s, p->t,
+		f->log(PLUGIN_LOG_INFO, 0, 0,
 		       "         Not Intercepting user (reply string should be intercept=ip:port)");
 		f->snoop(p->s, NULL, 0);
 	}

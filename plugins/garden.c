@@ -124,6 +124,30 @@ int plugin_post_auth(struct param_post_auth *p)
 	return PLUGIN_RET_OK;
 }
 
+static int is_one_of(const char *text, const char *const words[4])
+{
+	for (unsigned i = 0; i < 4; i++)
+		if (strcmp(text, words[i]) == 0)
+			return 1;
+	return 0;
+}
+
+/* A CoA-Request may move a session that is up; of a login plugin_new_session() is told. */
+int plugin_radius_response(struct param_radius_response *p)
+{
+	static const char *const yes[] = {"yes", "true", "on", "1"};
+	static const char *const no[] = {"no", "false", "off", "0"};
+	struct plugin_session_info info;
+	int in = is_one_of(p->value, yes);
+
+	if (strcmp(p->key, "garden") != 0 || (!in && !is_one_of(p->value, no)) ||
+	    !f->get_session(p->s, &info) || !info.up || in == !!info.walled_garden)
+		return PLUGIN_RET_OK;
+	if (f->walled_garden(p->s, in))
+		order(in ? GARDEN_ADD : GARDEN_DELETE, &info);
+	return PLUGIN_RET_OK;
+}
+
 int plugin_new_session(struct param_new_session *p)
 {
 	struct plugin_session_info info;
