@@ -20,7 +20,7 @@ struct lanes {
 	unsigned n;
 	size_t lane_bytes;
 	struct lane *lanes; /* [from * n + to] */
-	uint8_t *memory;    /* of all rings; pages are touched when a lane is first used */
+	uint8_t *memory;    /* of all rings; (small) pages are touched when a lane is first used */
 };
 
 static struct lane *lane(const struct lanes *l, unsigned from, unsigned to)
@@ -51,6 +51,8 @@ struct lanes *lanes_new(const struct alloc *a, unsigned n_workers)
 	void *memory = mmap(NULL, count(l) * l->lane_bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	l->memory = memory == MAP_FAILED ? NULL : memory;
+	if (l->memory)
+		madvise(l->memory, count(l) * l->lane_bytes, MADV_NOHUGEPAGE);
 	l->lanes = aligned_alloc(64, count(l) * sizeof(*l->lanes));
 	if (!l->memory || !l->lanes) {
 		lanes_free(l);

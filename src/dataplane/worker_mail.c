@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/crypto.h"
 #include "base/panic.h"
 #include "base/ring.h"
 
@@ -63,7 +64,8 @@ static size_t rings_bytes(const struct mail *m)
 	return (size_t)m->n * m->n * sizeof(*m->rings);
 }
 
-/* Pages are touched when a ring is first used, so that idle pairs cost nothing. */
+/* Pages are touched when a ring is first used, so that idle pairs cost nothing: small ones, for a
+ * huge page would be that of neighbours too. */
 static bool rings_new(struct mail *m)
 {
 	size_t n = (size_t)m->n * m->n;
@@ -72,6 +74,7 @@ static bool rings_new(struct mail *m)
 
 	if (memory == MAP_FAILED)
 		return false;
+	madvise(memory, n * m->ring_bytes, MADV_NOHUGEPAGE); /* a kernel without them refuses */
 	m->memory = memory;
 	for (size_t i = 0; i < n; i++)
 		ring_init(&m->rings[i], m->memory + i * m->ring_bytes, (uint32_t)m->ring_bytes);
@@ -117,11 +120,20 @@ struct mail *mail_new(const struct alloc *a, unsigned n_workers)
 	return NULL;
 }
 
+/* It may be a login: no password stays behind in the heap. */
+static void waiting_put(struct mail *m, struct waiting *w)
+{
+	size_t bytes = w->bytes;
+
+	mem_wipe(w, bytes);
+	alloc_put(&m->alloc, w, bytes);
+}
+
 static void waiting_free(struct mail *m, struct outbox *o)
 {
 	for (struct waiting *w = o->first, *next; w; w = next) {
 		next = w->next;
-		alloc_put(&m->alloc, w, w->bytes);
+		waiting_put(m, w);
 	}
 }
 
@@ -190,7 +202,7 @@ void mail_send(struct mail *m, unsigned from, unsigned to, const struct msg *msg
 bool mail_takes_data(const struct mail *m, unsigned from, unsigned to)
 {
 	return !m->parties[from].out[to].first &&
-	       ring_used(ring_of(m, from, to)) < m->ring_bytes / 2;
+	       ring_used(ring_of(m, from, to)) < m->ring_bytes / 4 * 3;
 }
 
 static void retry(struct mail *m, unsigned from, unsigned to)
@@ -207,7 +219,7 @@ static void retry(struct mail *m, unsigned from, unsigned to)
 		if (!o->first)
 			o->last = NULL;
 		p->n_waiting--;
-		alloc_put(&m->alloc, w, w->bytes);
+		waiting_put(m, w);
 	}
 }
 

@@ -26,8 +26,8 @@ unsigned mail_control(const struct mail *m);
  * the ring full are dropped and counted, all others wait. Others are woken by mail_flush. */
 void mail_send(struct mail *m, unsigned from, unsigned to, const struct msg *msg, struct span extra,
 	       struct counters *counters);
-/* Party `from`: whether a subscriber's packet may be sent there. Half of a ring is kept for what
- * holds tunnels and links together, which shares it. */
+/* Party `from`: whether a subscriber's packet may be sent there. A quarter of a ring is kept for
+ * what holds tunnels and links together, which shares it. */
 bool mail_takes_data(const struct mail *m, unsigned from, unsigned to);
 /* Party `from`, at the end of its turn: moves waiting messages, wakes who got any. Returns how many
  * messages still wait. */

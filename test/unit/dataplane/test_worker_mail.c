@@ -6,7 +6,9 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "dataplane/worker_mail.h"
 
@@ -39,6 +41,39 @@ static uint64_t number_of(const struct msg *m)
 	return ((const struct msg_tunnel_query *)m)->cookie;
 }
 
+static const char password[] = "not for the heap";
+
+static void searching_put(void *ctx, void *p, size_t n)
+{
+	const char *bytes = p;
+
+	(void)ctx;
+	for (size_t i = 0; i + sizeof(password) <= n; i++)
+		assert_memory_not_equal(bytes + i, password, sizeof(password));
+	free(p);
+}
+
+static void a_login_that_waited_leaves_nothing_behind(void **state)
+{
+	(void)state;
+	struct mail *m = mail_new(&(struct alloc){.get = plain_get, .put = searching_put}, 2);
+	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
+	struct msg_auth_req login = MSG_INIT(MSG_AUTH_REQ, struct msg_auth_req);
+	unsigned from;
+
+	memset(c, 0, sizeof(*c));
+	memcpy(login.password, password, sizeof(password));
+	while (mail_waiting(m, 0) < 10)
+		mail_send(m, 0, 2, &login.msg, span_of(NULL, 0), c);
+	while (mail_next(m, 2, &from))
+		;
+	assert_int_equal(mail_flush(m, 0), 0);
+	while (mail_next(m, 2, &from))
+		;
+	mail_free(m);
+	free(c);
+}
+
 static void a_full_ring_loses_packets_but_no_messages(void **state)
 {
 	(void)state;
@@ -68,7 +103,7 @@ static void a_full_ring_loses_packets_but_no_messages(void **state)
 	free(c);
 }
 
-/* A subscriber's packets may fill one half; an echo or a HELLO behind them gets through. */
+/* A subscriber's packets may not fill all of it: an echo or a HELLO behind them gets through. */
 static void data_leaves_room_for_control(void **state)
 {
 	(void)state;
@@ -141,6 +176,37 @@ static void a_packet_travels_behind_its_header(void **state)
 	assert_null(mail_next(m, 0, &from));
 	mail_free(m);
 	free(c);
+}
+
+/* Kilobytes of this process that may not get huge pages. */
+static unsigned long small_pages_kb(void)
+{
+	FILE *f = fopen("/proc/self/smaps", "re");
+	unsigned long size = 0, sum = 0;
+	char line[256];
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		sscanf(line, "Size: %lu kB", &size);
+		if (strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " nh"))
+			sum += size;
+	}
+	fclose(f);
+	return sum;
+}
+
+/* With huge pages a message between two would cost 2 MB, and an idle program with many workers
+ * hundreds. */
+static void rings_have_small_pages(void **state)
+{
+	(void)state;
+	unsigned long before = small_pages_kb();
+
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0)
+		skip();
+	struct mail *m = mail_new(&plain, 3);
+	assert_true(small_pages_kb() - before >= 16 * 1024);
+	mail_free(m);
 }
 
 /* ---- threads: each sends numbers to all others, sleeps when there is nothing, loses nothing  */
@@ -226,7 +292,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_ring_loses_packets_but_no_messages),
+		cmocka_unit_test(a_login_that_waited_leaves_nothing_behind),
 		cmocka_unit_test(data_leaves_room_for_control),
+		cmocka_unit_test(rings_have_small_pages),
 		cmocka_unit_test(a_sender_that_never_stops_does_not_silence_the_others),
 		cmocka_unit_test(a_packet_travels_behind_its_header),
 		cmocka_unit_test(threads_lose_nothing_and_wake_each_other),
