@@ -96,7 +96,9 @@ static void requests_text(struct cli_conn *conn, const struct radius_ask *a, str
 	show_clear(t);
 	if (a->outstanding > a->n_requests)
 		show_line(t, "and %u more", a->outstanding - a->n_requests);
-	show_line(t, "Free: %u", a->identifiers - a->outstanding);
+	/* What waits has no identifier yet. */
+	show_line(t, "Free: %u",
+		  a->identifiers > a->outstanding ? a->identifiers - a->outstanding : 0);
 	show_line(t, "Used: %u", a->outstanding);
 	if (a->waiting)
 		show_line(t, "Waiting for room at a server: %u", a->waiting);

@@ -165,8 +165,13 @@ static bool is_host(const struct ip_prefix *p)
 const char *conf_radius_fault(const char *list, bool nets)
 {
 	struct conf_radius_item item;
+	unsigned n = 0;
 
 	while (conf_radius_next(&list, &item)) {
+		if (!nets && ++n > CONF_RADIUS_SERVERS)
+			return "more than 16 servers";
+		if (nets && ++n > CONF_RADIUS_CLIENTS)
+			return "more than 32 clients";
 		if (!ip_addr_is_set(&item.net.addr))
 			return nets ? "not a list of ADDRESS[/LENGTH][=SECRET]"
 				    : "not a list of ADDRESS[:PORT][,OPTION]...[=SECRET]";

@@ -12,7 +12,12 @@
 
 #include "base/addr.h"
 
-enum { CONF_RADIUS_USER_TEXT = 64, CONF_RADIUS_PRIORITY = 50 };
+enum {
+	CONF_RADIUS_USER_TEXT = 64,
+	CONF_RADIUS_PRIORITY = 50,
+	CONF_RADIUS_SERVERS = 16, /* of a list; the client asks no more in all */
+	CONF_RADIUS_CLIENTS = 32,
+};
 
 enum conf_radius_probe {
 	CONF_PROBE_DEFAULT, /* as radius_probe has it */

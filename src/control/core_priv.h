@@ -25,6 +25,7 @@
 #include "base/hmap.h"
 #include "base/list.h"
 #include "base/wheel.h"
+#include "control/conf_radius.h"
 #include "control/core.h"
 #include "control/ippool.h"
 #include "control/local_users.h"
@@ -136,7 +137,7 @@ struct core_memo {
 	bool of_user;		     /* which list it walks */
 };
 
-enum { CORE_DAE_CLIENTS = 32, CORE_DAE_DONE = 2048 };
+enum { CORE_DAE_CLIENTS = CONF_RADIUS_CLIENTS, CORE_DAE_DONE = 2048 };
 
 /* Who may send Disconnect and CoA requests. */
 struct core_dae_client {

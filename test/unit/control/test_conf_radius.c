@@ -64,6 +64,19 @@ static void servers_have_options(void **state)
 	assert_false(conf_radius_next(&at, &i));
 }
 
+static void what_is_too_much_is_refused_and_not_passed_over(void **state)
+{
+	(void)state;
+	enum { ITEM = 8, MANY = 33 };
+	char list[MANY * ITEM + 1] = "";
+
+	for (size_t n = 1; n <= MANY; n++) {
+		memcpy(list + (n - 1) * ITEM, "1.1.1.1 ", ITEM + 1);
+		assert_true((conf_radius_fault(list, false) != NULL) == (n > 16));
+		assert_true((conf_radius_fault(list, true) != NULL) == (n > 32));
+	}
+}
+
 static void faults_are_told(void **state)
 {
 	(void)state;
@@ -113,6 +126,7 @@ int main(void)
 		cmocka_unit_test(items_are_read_in_order),
 		cmocka_unit_test(servers_have_options),
 		cmocka_unit_test(faults_are_told),
+		cmocka_unit_test(what_is_too_much_is_refused_and_not_passed_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
