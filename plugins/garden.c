@@ -188,7 +188,8 @@ static int ungarden(struct param_control *p, const struct plugin_session_info *i
 	       f->fmtaddr(&info->ip, ip, sizeof(ip)));
 	if (p->argc > 2 && p->argv[2][0]) {
 		f->log(PLUGIN_LOG_INFO, info->s, info->t, "  Setting username to %s", p->argv[2]);
-		f->set_username(info->s, p->argv[2]);
+		if (!f->set_username(info->s, p->argv[2]))
+			return control_error(p, "not a user name");
 	}
 	order(GARDEN_DELETE, info);
 	return f->walled_garden(info->s, 0) ? control_ok(p) : control_error(p, "session not found");

@@ -29,6 +29,7 @@ static struct {
 	struct order *queue; /* a ring */
 	unsigned first, n;
 	int stopping, failed, full_told;
+	int ready; /* the chains are there; of the thread alone */
 } jobs = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 /* ---- programs -------------------------------------------------------------------------------- */
@@ -95,9 +96,10 @@ static void build(void)
 			    said);
 }
 
-static void make_set(void)
+static int make_set(void)
 {
 	char text[640], said[RUN_SAID], mark[16];
+	int well = 1;
 	int n = snprintf(text, sizeof(text),
 			 "add table ip l2tpns_garden\n"
 			 "delete table ip l2tpns_garden\n"
@@ -112,26 +114,44 @@ static void make_set(void)
 			 "}\n",
 			 jobs.conf.mark, jobs.conf.mark);
 
-	if (nft(text, (size_t)n, said) != 0)
+	if (nft(text, (size_t)n, said) != 0) {
 		complain("nft", said);
+		well = 0;
+	}
 	snprintf(mark, sizeof(mark), "0x%x", jobs.conf.mark);
 	if (iptables(said, "-A", "garden_users", "-m", "mark", "--mark", mark, "-j", "garden",
-		     NULL) != 0)
+		     NULL) != 0) {
 		complain("garden_users", said);
+		well = 0;
+	}
+	return well;
 }
 
-static void set_up(void)
+/* 1: orders can be carried out. What build-garden thinks of it does not matter for that. */
+static int make_all(void)
 {
 	char said[RUN_SAID];
 
 	if (!make_chain("garden") || !make_chain("garden_users"))
-		return;
+		return 0;
 	build();
-	if (jobs.conf.nft)
-		make_set();
-	if (iptables(said, "-C", "PREROUTING", "-j", "garden_users", NULL) != 0 &&
-	    iptables(said, "-A", "PREROUTING", "-j", "garden_users", NULL) != 0)
-		complain("PREROUTING", said);
+	if (jobs.conf.nft && !make_set())
+		return 0;
+	if (iptables(said, "-C", "PREROUTING", "-j", "garden_users", NULL) == 0 ||
+	    iptables(said, "-A", "PREROUTING", "-j", "garden_users", NULL) == 0)
+		return 1;
+	complain("PREROUTING", said);
+	return 0;
+}
+
+static void set_up(void)
+{
+	jobs.ready = make_all();
+	if (jobs.ready)
+		return;
+	pthread_mutex_lock(&jobs.lock);
+	jobs.failed = 1;
+	pthread_mutex_unlock(&jobs.lock);
 }
 
 /* Only what is ours goes. */
@@ -237,12 +257,23 @@ static int carry_out_each(const struct order *orders, unsigned n)
 
 enum { EACH_MAX = 64 };
 
+/* All orders are given again, because some failed. */
+static int is_again(const struct order *orders, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (orders[i].what == GARDEN_CLEAR)
+			return 1;
+	return 0;
+}
+
 /* What cannot be done together is tried in parts, and a part one by one. */
 static void carry_out(const struct order *orders, unsigned n)
 {
 	char said[RUN_SAID];
 	int well = 1;
 
+	if (!jobs.ready && is_again(orders, n))
+		set_up();
 	if (carry_out_all(orders, n, said))
 		return;
 	for (unsigned done = 0, part; done < n; done += part) {
