@@ -90,7 +90,7 @@ static void attrs_of(const struct bgp_peer *p, struct bgp_attrs *a)
 
 	*a = (struct bgp_attrs){
 		.internal = bgp_peer_is_internal(p),
-		.as4 = !p->conns[p->up].plain && p->conns[p->up].theirs.as4,
+		.as4 = bgp_conn_is_as4(&p->conns[p->up]),
 		.has_med = true,
 		.prepend = policy->prepend,
 		.n_communities = policy->n_communities,

@@ -327,7 +327,7 @@ static void rx_update(struct bgp_peer *p, enum bgp_side side, struct span body, 
 	struct bgp_update_facts facts;
 	struct bgp_error e;
 
-	if (!bgp_update_check(body, c->theirs.as4, bgp_peer_is_internal(p), &facts, &e))
+	if (!bgp_update_check(body, bgp_conn_is_as4(c), bgp_peer_is_internal(p), &facts, &e))
 		drop(p, side, &e, now);
 	else
 		ignore(p, (uint64_t)facts.announced[BGP_IPV4] + facts.announced[BGP_IPV6]);
@@ -342,8 +342,9 @@ static void rx_notification(struct bgp_peer *p, enum bgp_side side, struct span 
 	unsigned id = (unsigned)e.code << 8 | e.subcode;
 	bool capabilities = id == BGP_ERR_OPEN_PARAMETER || id == BGP_ERR_OPEN_CAPABILITY;
 	bool again = capabilities && !p->conns[side].plain;
-	if (again)
-		p->plain_open = true; /* RFC 5492 section 3: without them, then */
+	/* RFC 5492 section 3: without them, then; refused without them too, with them again. */
+	if (capabilities)
+		p->plain_open = again;
 	drop(p, side, NULL, now);
 	if (again && !any_conn(p))
 		p->retry_at = now;

@@ -17,6 +17,12 @@ static inline bool bgp_conn_is_extended(const struct bgp_conn *c)
 	return !c->plain && c->theirs.extended;
 }
 
+/* Both sides offered AS numbers of four bytes. */
+static inline bool bgp_conn_is_as4(const struct bgp_conn *c)
+{
+	return !c->plain && c->theirs.as4;
+}
+
 /* True when `n` more bytes can wait to be sent. */
 bool bgp_conn_room(struct bgp_conn *c, size_t n);
 /* Where the next message is written; it counts once it is committed. */

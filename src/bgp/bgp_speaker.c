@@ -225,7 +225,7 @@ nsec bgp_speaker_feed_at(const struct bgp_speaker *s)
 
 static bool keeps_our_routes(const struct bgp_peer *p)
 {
-	return p->up != BGP_SIDES && p->conf.session.restart_s > 0 &&
+	return p->up != BGP_SIDES && p->conf.session.restart_s > 0 && !p->conns[p->up].plain &&
 	       p->conns[p->up].theirs.graceful;
 }
 

@@ -22,6 +22,7 @@ enum {
 	BACKLOG = 10,
 	THREAD_STACK = 256 * 1024,
 	REST_READS = 16,     /* reads of what comes behind the last command */
+	ROOT_CONNS = 4,	     /* by the UNIX socket, when all others are taken */
 	REST_MS = 500,	     /* longest wait for each */
 	SEND_TIMEOUT_S = 30, /* a terminal that takes no more output is given up */
 };
@@ -162,7 +163,8 @@ static const char *why_not(struct cli_server *s, const struct cli_conn *conn)
 {
 	if (s->stopping)
 		return "shutting down";
-	if (s->n_conns >= s->max_conns)
+	unsigned reserve = ip_addr_is_set(&conn->ip) ? 0 : ROOT_CONNS;
+	if (s->n_conns >= s->max_conns + reserve)
 		return "too many connections";
 	if (conn->fd >= FD_SETSIZE)
 		return "too many open files"; /* libcli waits with select() */

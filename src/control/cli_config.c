@@ -298,7 +298,7 @@ static void enter_block(struct cli_conn *conn, int mode, const char *name, const
 
 static int cmd_router(struct cli_def *cli, const char *command, char **argv, int argc)
 {
-	static const struct help_row rows[] = {{"<1-65535>", "our AS number"}, {NULL, NULL}};
+	static const struct help_row rows[] = {{"<1-4294967295>", "our AS number"}, {NULL, NULL}};
 	struct cli_conn *conn = cli_get_context(cli);
 
 	if (conn_help(conn, argv, argc, rows, false))

@@ -293,6 +293,29 @@ static unsigned remove_from_block(struct parser *p, enum conf_kept_kind kind, co
 	return removed;
 }
 
+/* Whether there is room for the neighbour: it is there already, or one more may be. */
+static bool neighbour_fits(const struct parser *p, const char *name)
+{
+	const char *seen[BGP_PEERS_MAX];
+	unsigned n = 0;
+
+	for (const struct conf_kept *k = p->conf->kept; k; k = k->next) {
+		unsigned i = 0;
+		if (k->kind != CONF_KEPT_BGP || k->head ||
+		    strncmp(k->text->s, "neighbour ", 10) != 0)
+			continue;
+		const char *peer = k->text->s + 10;
+		size_t len = strcspn(peer, " ") + 1;
+		if (len == strlen(name) + 1 && strncmp(peer, name, len - 1) == 0)
+			return true;
+		while (i < n && strncmp(seen[i], peer, len) != 0)
+			i++;
+		if (i == n && n < BGP_PEERS_MAX)
+			seen[n++] = peer;
+	}
+	return n < BGP_PEERS_MAX;
+}
+
 static void run_neighbour(struct parser *p, const struct lex_line *line, const char *const *args,
 			  unsigned n_args)
 {
@@ -306,6 +329,11 @@ static void run_neighbour(struct parser *p, const struct lex_line *line, const c
 	}
 	if (!conf_bgp_attribute(args + 1, n_args - 1, attribute, reason)) {
 		ERROR(p, "neighbour: %s", reason);
+		return;
+	}
+	if (!neighbour_fits(p, args[0])) {
+		ERROR(p, "neighbour: more than %u of them: \"%.40s\"", BGP_PEERS_MAX, args[0]);
+		mem_wipe(attribute, sizeof(attribute));
 		return;
 	}
 	/* The same attribute again replaces the earlier one. */
@@ -382,7 +410,7 @@ static void run_network(struct parser *p, const struct lex_line *line, const cha
 
 	if (!network_line(p, args[0], text))
 		return;
-	remove_from_block(p, CONF_KEPT_BGP, text);
+	remove_line(p, text); /* the whole line: 2000::/3 begins 2000::/32 */
 	if (networks_of(p) >= BGP_NETWORKS_MAX) {
 		ERROR(p, "network: more than %u of them", BGP_NETWORKS_MAX);
 		return;
@@ -397,7 +425,7 @@ static void run_no_network(struct parser *p, const struct lex_line *line, const 
 	(void)n_args;
 	char text[IP_PREFIX_TEXT + 16];
 
-	if (network_line(p, args[0], text) && remove_from_block(p, CONF_KEPT_BGP, text) == 0)
+	if (network_line(p, args[0], text) && !remove_line(p, text))
 		ERROR(p, "no network: there is no \"%.40s\"", args[0]);
 }
 

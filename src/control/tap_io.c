@@ -155,12 +155,15 @@ static void look_fill(struct tap_io *t, struct look *l)
 		struct capture *c = &t->captures[i];
 		if (!c->file && !c->switch_off)
 			continue;
-		l->of[l->n].key = c->key;
-		l->of[l->n].gone = false;
-		l->of[l->n++].switch_off = c->switch_off;
+		bool over = c->switch_off;
 		c->switch_off = false;
 		if (c->file)
 			fflush(c->file);
+		if (over && capture_of(t, c->key))
+			continue; /* captured again already: it stays switched on */
+		l->of[l->n].key = c->key;
+		l->of[l->n].gone = false;
+		l->of[l->n++].switch_off = over;
 	}
 }
 

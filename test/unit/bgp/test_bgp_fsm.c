@@ -425,6 +425,39 @@ static void refused_capabilities_are_left_out(void **state)
 	assert_int_equal(bgp_peer_pending(k.peer, BGP_OUT).n, with);
 }
 
+/* What we did not offer is not spoken, whatever the neighbour offers (RFC 6793 section 4.1). */
+static void without_capabilities_as_numbers_are_short(void **state)
+{
+	(void)state;
+	struct bgp_attrs attrs = {.as = 65001, .next_hop = {ip_addr_v4(0xC0000202)}};
+	uint8_t bytes[256];
+	struct wbuf w = wbuf_of(bytes, sizeof(bytes));
+
+	connect_out();
+	say_notification(BGP_OUT, BGP_ERR_OPEN_PARAMETER);
+	establish();
+	bgp_announce_encode(&w, &attrs, BGP_IPV4, span_of((const uint8_t[]){8, 10}, 2));
+	bgp_peer_rx(k.peer, BGP_OUT, wbuf_written(&w), k.now);
+	assert_int_equal(bgp_peer_state(k.peer), BGP_STATE_ESTABLISHED);
+	assert_int_equal(k.peer->stats.prefixes_ignored, 1);
+}
+
+static void refused_without_capabilities_they_come_back(void **state)
+{
+	(void)state;
+	connect_out();
+	size_t with = bgp_peer_pending(k.peer, BGP_OUT).n;
+	say_notification(BGP_OUT, BGP_ERR_OPEN_CAPABILITY);
+	connect_out();
+	assert_true(bgp_peer_pending(k.peer, BGP_OUT).n < with);
+	say_notification(BGP_OUT, BGP_ERR_OPEN_CAPABILITY);
+	assert_int_not_equal(bgp_peer_state(k.peer), BGP_STATE_CONNECT);
+	for (unsigned s = 0; s < 10 && bgp_peer_state(k.peer) != BGP_STATE_CONNECT; s++)
+		wait_s(1);
+	connect_out();
+	assert_int_equal(bgp_peer_pending(k.peer, BGP_OUT).n, with);
+}
+
 /* One connection was begun without capabilities, the other one with: each keeps its own. */
 static void capabilities_belong_to_a_connection(void **state)
 {
@@ -814,6 +847,8 @@ int main(void)
 		FSM_TEST(a_turn_is_short),
 		FSM_TEST(neighbours_share_a_turn),
 		FSM_TEST(any_partial_write_is_the_same),
+		FSM_TEST(without_capabilities_as_numbers_are_short),
+		FSM_TEST(refused_without_capabilities_they_come_back),
 		FSM_TEST(capabilities_belong_to_a_connection),
 		FSM_TEST(a_neighbour_that_comes_too_often_is_refused),
 		FSM_TEST(a_name_gets_its_address_later),

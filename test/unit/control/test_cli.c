@@ -928,7 +928,19 @@ static void the_local_root_has_a_socket(void **state)
 						 "1\n"),
 			 2);
 	close(terminal.fd);
+	/* Telnet that takes all connections does not keep root out. */
+	static struct terminal telnet[3];
+	for (unsigned i = 0; i < 3; i++) {
+		dial(&telnet[i]);
+		read_until(&telnet[i], "lns> ");
+	}
+	terminal.fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(terminal.fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_true(read_until(&terminal, "lns> "));
+	close(terminal.fd);
 	stop();
+	for (unsigned i = 0; i < 3; i++)
+		close(telnet[i].fd);
 	socket_path[0] = '\0';
 	assert_int_equal(stat(at.sun_path, &st), -1);
 }

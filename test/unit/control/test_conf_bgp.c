@@ -240,7 +240,24 @@ static void too_many_networks_are_told(void **state)
 	conf_free(c);
 }
 
-static void too_many_neighbours_are_left_out(void **state)
+/* One network's text begins another's. */
+static void a_network_leaves_alone_what_it_begins(void **state)
+{
+	(void)state;
+	static struct bgp_conf b;
+	struct conf *c = load("router bgp 1\n network 2000::/32\n network 2000::/3\n");
+	conf_to_bgp(c, &b);
+	assert_int_equal(errors, 0);
+	assert_int_equal(b.n_networks, 2);
+	conf_free(c);
+	c = load("router bgp 1\n network 2000::/32\n no network 2000::/3\n");
+	conf_to_bgp(c, &b);
+	assert_int_equal(errors, 1);
+	assert_int_equal(b.n_networks, 1);
+	conf_free(c);
+}
+
+static void too_many_neighbours_are_told(void **state)
 {
 	(void)state;
 	static struct bgp_conf b;
@@ -249,9 +266,13 @@ static void too_many_neighbours_are_left_out(void **state)
 		size_t n = strlen(text);
 		snprintf(text + n, sizeof(text) - n, " neighbour 10.0.0.%u remote-as 2\n", i + 1);
 	}
+	strcat(text, " neighbour 10.0.0.1 med 5\n"); /* one that is there may change */
 	struct conf *c = load(text);
+	assert_int_equal(errors, 1);
+	assert_int_equal(error_line, BGP_PEERS_MAX + 2);
 	conf_to_bgp(c, &b);
 	assert_int_equal(b.n_peers, BGP_PEERS_MAX);
+	assert_int_equal(b.peers[0].policy.med, 5);
 	conf_free(c);
 }
 
@@ -264,7 +285,8 @@ int main(void)
 		cmocka_unit_test(wrong_values_name_their_line),
 		cmocka_unit_test(wrong_lines_of_the_block_are_told),
 		cmocka_unit_test(too_many_networks_are_told),
-		cmocka_unit_test(too_many_neighbours_are_left_out),
+		cmocka_unit_test(a_network_leaves_alone_what_it_begins),
+		cmocka_unit_test(too_many_neighbours_are_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

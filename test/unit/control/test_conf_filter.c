@@ -161,6 +161,155 @@ static void lists_are_compiled(void **state)
 	assert_int_equal(heap.held, 0);
 }
 
+/* ---- standard lists against a slow reference ------------------------------------------------- */
+
+enum { LISTS = 300, LIST_RULES = 130, LIST_PACKETS = 200, NEAR = 0x0A000000 };
+
+static uint32_t dice_state = 1;
+
+static uint32_t dice(uint32_t n)
+{
+	dice_state = dice_state * 1664525u + 1013904223u;
+	return (dice_state >> 8) % n;
+}
+
+/* What a side of a rule means: the bits of `care` are those of `addr`. */
+struct side {
+	uint32_t addr, care;
+};
+
+/* Few addresses, so that rules and packets meet; wildcards need not be of one piece. */
+static uint32_t some_address(void)
+{
+	return NEAR | dice(4) << 16 | dice(8);
+}
+
+static const char *ip_text(uint32_t ip, char out[16])
+{
+	snprintf(out, 16, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+	return out;
+}
+
+/* Writes one in a form that an operator may choose and says what it means. */
+static int some_side(struct side *s, bool may_be_lone, char *out, size_t room)
+{
+	static const uint32_t wild[] = {0, 7, 5, 0x00FFFFFF, 0x00030000, UINT32_MAX};
+	char a[16], b[16];
+	uint32_t w = wild[dice(6)];
+
+	*s = (struct side){.addr = some_address(), .care = UINT32_MAX};
+	ip_text(s->addr, a);
+	switch (dice(may_be_lone ? 4 : 3)) {
+	case 0:
+		s->care = 0;
+		return snprintf(out, room, " any");
+	case 1:
+		return snprintf(out, room, " host %s", a);
+	case 2:
+		s->care = ~w;
+		return snprintf(out, room, " %s %s", a, ip_text(w, b));
+	default:
+		return snprintf(out, room, " %s", a);
+	}
+}
+
+static struct reference {
+	bool permit;
+	struct side src, dst;
+} reference[LIST_RULES];
+
+static bool meets(const struct side *s, uint32_t ip)
+{
+	return (ip & s->care) == (s->addr & s->care);
+}
+
+/* The first rule of `n`, or -1. */
+static int slowly(unsigned n, uint32_t src, uint32_t dst)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (meets(&reference[i].src, src) && meets(&reference[i].dst, dst))
+			return (int)i;
+	return -1;
+}
+
+/* True when the list has this rule already, which a list does not take twice. */
+static bool is_repeated(unsigned n)
+{
+	const struct reference *r = &reference[n];
+
+	for (unsigned i = 0; i < n; i++)
+		if (reference[i].permit == r->permit && reference[i].src.care == r->src.care &&
+		    reference[i].dst.care == r->dst.care && meets(&reference[i].src, r->src.addr) &&
+		    meets(&reference[i].dst, r->dst.addr))
+			return true;
+	return false;
+}
+
+static unsigned some_list(char *text, size_t room)
+{
+	size_t at = (size_t)snprintf(text, room, "ip access-list standard a\n");
+	unsigned n = 0;
+
+	for (unsigned tries = 1 + dice(LIST_RULES); tries > 0; tries--) {
+		struct reference *r = &reference[n];
+		bool has_dst = dice(3) > 0;
+		r->permit = dice(2);
+		r->dst = (struct side){0};
+		size_t used = at;
+		used += (size_t)snprintf(text + used, room - used, " %s",
+					 r->permit ? "permit" : "deny");
+		/* An address without a wildcard can only be the last word. */
+		used += (size_t)some_side(&r->src, !has_dst, text + used, room - used);
+		if (has_dst)
+			used += (size_t)some_side(&r->dst, true, text + used, room - used);
+		if (is_repeated(n)) {
+			text[at] = '\0';
+			continue;
+		}
+		used += (size_t)snprintf(text + used, room - used, "\n");
+		at = used;
+		n++;
+	}
+	return n;
+}
+
+static int match(const struct dp_acl *l, uint32_t src, uint32_t dst)
+{
+	uint8_t packet[28] = {0x45, [3] = 28, [8] = 64, [9] = IP_UDP};
+
+	for (unsigned i = 0; i < 4; i++) {
+		packet[12 + i] = (uint8_t)(src >> (24 - 8 * i));
+		packet[16 + i] = (uint8_t)(dst >> (24 - 8 * i));
+	}
+	int rule = dp_acl_match(l, span_of(packet, sizeof(packet)));
+	assert_int_equal(dp_acl_permits(l, 0, span_of(packet, sizeof(packet))),
+			 rule >= 0 && reference[rule].permit);
+	return rule;
+}
+
+static void standard_lists_answer_like_a_slow_walk(void **state)
+{
+	static char text[LIST_RULES * 80];
+	(void)state;
+
+	for (unsigned list = 0; list < LISTS; list++) {
+		unsigned errors = 0, n = some_list(text, sizeof(text));
+		struct conf *c = load(text, &errors);
+		assert_int_equal(errors, 0);
+		struct dp_acls *s = conf_filter_compile(c, &heap.alloc, 1, 1, NULL);
+		const struct dp_acl *l = dp_acls_find(s, "a");
+		assert_int_equal(dp_acl_rules(l), n);
+		for (unsigned i = 0; i < LIST_PACKETS; i++) {
+			uint32_t src = some_address(), dst = some_address();
+			if (match(l, src, dst) != slowly(n, src, dst))
+				fail_msg("%08x to %08x:\n%s", src, dst, text);
+		}
+		dp_acls_free(s);
+		conf_free(c);
+	}
+	assert_int_equal(heap.held, 0);
+}
+
 static void too_many_rules_are_refused(void **state)
 {
 	size_t room = (DP_ACL_RULES_MAX + 3) * 60, n = 0;
@@ -190,6 +339,7 @@ int main(void)
 		cmocka_unit_test(standard_lists_may_have_a_destination),
 		cmocka_unit_test(what_is_no_rule_is_refused),
 		cmocka_unit_test(lists_are_compiled),
+		cmocka_unit_test(standard_lists_answer_like_a_slow_walk),
 		cmocka_unit_test(too_many_rules_are_refused),
 	};
 	test_alloc_init(&heap);
