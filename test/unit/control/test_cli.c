@@ -566,6 +566,8 @@ static const char *run_privileged(const char *line)
 }
 
 static void privileged_terminal(void);
+static void make_file(const char *text);
+static void forget_file(void);
 static const char *run_config(const char *line);
 
 /* ---- tests ----------------------------------------------------------------------------------- */
@@ -1024,9 +1026,9 @@ static void an_address_in_use_is_reported(void **state)
 }
 
 /* The JSON that a command printed; the echo and the prompt cut off. */
-static json_t *json_of(const char *command)
+static json_t *json_in(const char *command, const char *answer)
 {
-	char *text = strdup(run(command));
+	char *text = strdup(answer);
 	char *from = strchr(text, '\n'), *to = strstr(text, "\r\nlns");
 	json_error_t error;
 
@@ -1038,6 +1040,11 @@ static json_t *json_of(const char *command)
 		fail_msg("%s: %s at %d in:\n%s", command, error.text, error.position, text);
 	free(text);
 	return json;
+}
+
+static json_t *json_of(const char *command)
+{
+	return json_in(command, run(command));
 }
 
 static size_t size_of(const char *command, const char *list)
@@ -1091,6 +1098,35 @@ static void every_display_can_be_json(void **state)
 	assert_shows(run("write terminal json"), "\"l2tp_secret\":\"********\"");
 	close(terminal.fd);
 	stop();
+}
+
+/* The displays that the console itself offers, so that a new one cannot be forgotten. */
+static void whatever_show_offers_can_be_json(void **state)
+{
+	(void)state;
+	unsigned n = 0;
+	char word[64], command[96];
+
+	make_file("set l2tp_secret hunter3\n");
+	start(NULL, 600);
+	privileged_terminal();
+	char *offered = strdup(run_privileged("show ?"));
+	for (char *line = strchr(offered, '\n'); line; line = strchr(line + 1, '\n')) {
+		if (sscanf(line + 1, "  %63s", word) != 1 || strncmp(line + 1, "  ", 2) != 0)
+			continue;
+		const char *more = strcmp(word, "configuration") == 0 ? " diff"
+				   : strcmp(word, "histogram") == 0   ? " idle"
+								      : "";
+		snprintf(command, sizeof(command), "show %s%s json", word, more);
+		json_decref(json_in(command, run_privileged(command)));
+		n++;
+	}
+	if (n < 15)
+		fail_msg("only %u displays in:\n%s", n, offered);
+	free(offered);
+	close(terminal.fd);
+	stop();
+	forget_file();
 }
 
 static void sessions_can_be_filtered(void **state)
@@ -1399,6 +1435,7 @@ int main(void)
 		cmocka_unit_test(only_the_privileged_see_interception),
 		cmocka_unit_test(the_load_of_each_worker_is_shown),
 		cmocka_unit_test(every_display_can_be_json),
+		cmocka_unit_test(whatever_show_offers_can_be_json),
 		cmocka_unit_test(sessions_can_be_filtered),
 		cmocka_unit_test(other_displays_answer),
 		cmocka_unit_test(variables_are_set_at_once),
