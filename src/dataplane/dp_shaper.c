@@ -11,6 +11,7 @@ enum {
 	QUEUE_MIN = 8 * MTU, /* a flow needs some packets to recover from a loss */
 	QUEUE_MAX = 1536 * 1024,
 	PACKETS_MAX = 4096, /* of QUEUE_MAX, should all be tiny */
+	SHARE_BYTES = 375,  /* of the limit for each packet, once places become few */
 	BURST_MIN_MS = 10,  /* the worker may be late: it must not cost the subscriber */
 	TARGET_MS = 5,
 	INTERVAL_MS = 100,
@@ -205,11 +206,20 @@ static void drop_first(struct dp_shaper *s, struct dp_hold *hold, unsigned *drop
 
 /* ---- in -------------------------------------------------------------------------------------- */
 
+/* Tiny packets fill places long before they fill the queue: who has more of them than others need
+ * gets no more of the second half. */
+static bool beyond_share(const struct dp_shaper *s, const struct dp_hold *hold)
+{
+	return hold->held >= hold->n / 2 && s->queued >= s->limit / SHARE_BYTES;
+}
+
 /* A full queue loses its oldest packets, not the newest: the senders hear of it sooner, and who
  * comes late in a burst is not always the one who loses. */
 static void make_room(struct dp_shaper *s, struct dp_hold *hold, unsigned *dropped)
 {
 	while (s->bulk.first != DP_HELD_NONE && (s->bytes >= s->limit || s->queued >= PACKETS_MAX))
+		drop_first(s, hold, dropped);
+	if (s->bulk.first != DP_HELD_NONE && beyond_share(s, hold))
 		drop_first(s, hold, dropped);
 }
 

@@ -407,6 +407,36 @@ static void bursts_of_small_packets_are_bounded(void **state)
 	}
 }
 
+/* 40 ms of the smallest packets are many: a few who send them must not take all places. */
+static void tiny_packets_leave_places_for_others(void **state)
+{
+	static struct dp_shaper s[4];
+	uint8_t bytes[BIG] = {0};
+	struct dp_shaper_packet tiny = {.body = span_of(bytes, 40)};
+	struct dp_shaper_packet big = {.body = span_of(bytes, BIG)};
+	struct dp_hold few;
+
+	(void)state;
+	dp_hold_init(&few, &w.heap.alloc, 2000);
+	assert_true(dp_hold_open(&few));
+	for (unsigned i = 0; i < 4; i++) {
+		dp_shaper_init(&s[i]);
+		dp_shaper_set(&s[i], 10000000, 0, BURST_MS, w.now);
+	}
+	for (unsigned n = 0; n < 3 * 20000; n++)
+		assert_int_not_equal(dp_shaper_put(&s[n % 3], &few, &tiny, w.now, &w.full),
+				     DP_SHAPED_NO_ROOM);
+	assert_in_range(few.held, 900, 1500);
+	while (dp_shaper_put(&s[3], &few, &big, w.now, &w.full) == DP_SHAPED_PASS)
+		;
+	for (unsigned n = 0; n < 1000; n++)
+		assert_int_equal(dp_shaper_put(&s[3], &few, &big, w.now, &w.full), DP_SHAPED_HELD);
+	assert_in_range(s[3].queued, 30, 40); /* all of its 40 ms */
+	for (unsigned i = 0; i < 4; i++)
+		dp_shaper_clear(&s[i], &few);
+	dp_hold_fini(&few);
+}
+
 /* ---- TCP ------------------------------------------------------------------------------------- */
 
 /*
@@ -520,6 +550,7 @@ int main(void)
 		TEST(small_packets_do_not_starve_the_others),
 		TEST(small_packets_alone_have_a_short_queue_too),
 		TEST(bursts_of_small_packets_are_bounded),
+		TEST(tiny_packets_leave_places_for_others),
 		TEST(tcp_reaches_nine_tenths_of_the_rate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
