@@ -9,7 +9,7 @@ enum {
 	EARLY_MAX = 64,	    /* frames of unknown sessions looked at in one batch */
 	LETTERS_MAX = 2048, /* messages taken in one turn */
 	/* The receive buffer that is so full, in percent, is emptied until it is so empty. */
-	MANY = 64, /* datagrams in one read; with fewer nothing can be full */
+	MANY = 64, /* datagrams in a turn; after so many it is asked how full it is */
 	FILL_HIGH = 50,
 	FILL_LOW = 10,
 	SHED_READS = 256,
@@ -154,17 +154,20 @@ static void shed(struct worker *w, struct io_udp *u)
 	}
 }
 
+/* Datagrams that the kernel could not merge come a few at a time, however many wait. */
 bool worker_receive(struct worker *w, struct io_udp *u)
 {
+	unsigned n, since = 0;
 	bool any = false;
 
-	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
-		unsigned n = io_udp_read(u);
-		if (n == 0)
-			break;
+	for (unsigned round = 0; round < ROUNDS_MAX && (n = io_udp_read(u)); round++) {
 		any = true;
 		take_all(w, u, n, false);
-		if (n >= MANY && io_udp_fill(u) >= FILL_HIGH)
+		since += n;
+		if (since < MANY)
+			continue;
+		since = 0;
+		if (io_udp_fill(u) >= FILL_HIGH)
 			shed(w, u);
 	}
 	return any;
