@@ -47,6 +47,7 @@ struct bgp_io {
 	unsigned n_networks;
 	struct ip_prefix networks[BGP_NETWORKS_MAX]; /* of the configuration */
 	int listener[2];			     /* IPv4, IPv6; -1 */
+	bool unguarded[BGP_PEERS_MAX];		     /* the listener could not take its password */
 	struct link links[BGP_PEERS_MAX][BGP_SIDES];
 	uint8_t bytes[READ_BYTES];
 };
@@ -263,8 +264,10 @@ static void passwords_update(struct bgp_io *io)
 	while ((p = bgp_speaker_next(&io->speaker, p))) {
 		const struct bgp_session_conf *s = &p->conf.session;
 		int fd = io->listener[s->addr.family == 6];
-		if (fd >= 0 && ip_addr_is_set(&s->addr) && !bgp_sock_md5(fd, &s->addr, s->password))
-			complain(p, "password");
+		io->unguarded[p->slot] = fd >= 0 && ip_addr_is_set(&s->addr) &&
+					 !bgp_sock_md5(fd, &s->addr, s->password);
+		if (io->unguarded[p->slot])
+			complain(p, "password; its connections are refused");
 	}
 }
 
@@ -273,7 +276,7 @@ static void accept_one(struct bgp_io *io, int fd, const struct ip_addr *from, ns
 	struct bgp_peer *p = bgp_speaker_by_addr(&io->speaker, from);
 	struct ip_addr local = bgp_sock_local(fd);
 
-	if (!p || !bgp_sock_ttl(fd, from->family, &p->conf.session) ||
+	if (!p || io->unguarded[p->slot] || !bgp_sock_ttl(fd, from->family, &p->conf.session) ||
 	    !bgp_peer_accepted(p, &local, now)) {
 		counter_add(io->counters, C_BGP_REFUSED, 1);
 		close(fd);
