@@ -115,6 +115,11 @@ int plugin_post_auth(struct param_post_auth *p)
 
 	if (p->auth_allowed || !started)
 		return PLUGIN_RET_OK;
+	if (!garden_jobs_ready()) {
+		f->log(PLUGIN_LOG_WARNING, p->s, p->t,
+		       "Walled Garden not there yet: the login stays rejected");
+		return PLUGIN_RET_OK;
+	}
 	f->log(PLUGIN_LOG_INFO, p->s, p->t, "Walled Garden allowing login");
 	/* A session that is up was asked for its password again. */
 	if (f->get_session(p->s, &info) && info.up && !info.walled_garden)

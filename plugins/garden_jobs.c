@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ static struct {
 	struct order *queue; /* a ring */
 	unsigned first, n;
 	int stopping, failed, full_told;
-	int ready; /* the chains are there; of the thread alone */
+	atomic_int ready; /* the chains are there; written by the thread alone */
 } jobs = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 /* ---- programs -------------------------------------------------------------------------------- */
@@ -364,12 +365,17 @@ int garden_jobs_failed(void)
 	return failed;
 }
 
+int garden_jobs_ready(void)
+{
+	return jobs.ready;
+}
+
 int garden_jobs_start(const struct plugin_functions *functions, const struct garden_conf *conf)
 {
 	jobs.f = functions;
 	jobs.conf = *conf;
 	jobs.first = jobs.n = 0;
-	jobs.stopping = jobs.failed = jobs.full_told = 0;
+	jobs.stopping = jobs.failed = jobs.full_told = jobs.ready = 0;
 	jobs.queue = calloc(QUEUE_MAX, sizeof(*jobs.queue));
 	if (jobs.queue && pthread_create(&jobs.thread, NULL, work, NULL) == 0)
 		return 1;

@@ -24,6 +24,8 @@ int garden_jobs_start(const struct plugin_functions *functions, const struct gar
 void garden_jobs_stop(void);
 /* `what` may be NULL with GARDEN_CLEAR. What finds no room makes garden_jobs_failed() true. */
 void garden_jobs_put(enum garden_order order, const struct plugin_prefix *what);
+/* True while the chains are there: who is let in will be confined. */
+int garden_jobs_ready(void);
 /* True once after something could not be done: the caller should give all orders again. */
 int garden_jobs_failed(void);
 
