@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	static struct journal_kit k;
 	static uint8_t copy[ROOM];
-	struct journal_loaded worst;
+	struct journal_loaded worst, again;
 
 	if (n < 1 || n > ROOM)
 		return 0;
@@ -104,8 +104,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		left += journal_put(k.journal, i, span_str("more"), false) != 0;
 	journal_flush(k.journal);
 	jkit_crash(&k);
-	jkit_load(&k, &worst);
-	if (journal_count(k.journal, JOURNAL_WAITING) != left)
+	jkit_load(&k, &again);
+	/* Where numbers were forged, what did not follow may do so when a file before it is gone.
+	 */
+	if (worst.bad_bytes == 0 && !worst.refused &&
+	    journal_count(k.journal, JOURNAL_WAITING) != left)
 		abort();
 	if (jkit_free(&k) != 0)
 		abort();
