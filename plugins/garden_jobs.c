@@ -375,7 +375,8 @@ int garden_jobs_start(const struct plugin_functions *functions, const struct gar
 	jobs.f = functions;
 	jobs.conf = *conf;
 	jobs.first = jobs.n = 0;
-	jobs.stopping = jobs.failed = jobs.full_told = jobs.ready = 0;
+	jobs.stopping = jobs.failed = jobs.full_told = 0;
+	jobs.ready = 0;
 	jobs.queue = calloc(QUEUE_MAX, sizeof(*jobs.queue));
 	if (jobs.queue && pthread_create(&jobs.thread, NULL, work, NULL) == 0)
 		return 1;
