@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/facts.h"
 #include "base/hash.h"
 
 enum {
@@ -32,7 +33,9 @@ struct dp_spread_bucket {
 struct dp_spread {
 	unsigned self, n_workers;
 	enum dp_spread_mode mode;
-	unsigned quiet; /* calls of dp_spread_balance in a row with hardly any work */
+	unsigned quiet;	 /* calls of dp_spread_balance in a row with hardly any work */
+	unsigned n_sums; /* of them since a bucket was moved, or the last few */
+	uint32_t sum[LNS_WORKERS_MAX]; /* of what each worker had to do in those */
 	/* Whether `worker` has finished everything before this place. */
 	bool (*passed)(void *ctx, unsigned worker, uint32_t mark);
 	void *ctx;
