@@ -59,11 +59,6 @@ static inline struct list_head *list_first(const struct list_head *h)
 	return list_empty(h) ? NULL : h->next;
 }
 
-static inline struct list_head *list_last(const struct list_head *h)
-{
-	return list_empty(h) ? NULL : h->prev;
-}
-
 /* Takes the first node out; NULL when empty. */
 static inline struct list_head *list_pop(struct list_head *h)
 {

@@ -14,6 +14,7 @@
 #include "control/ippool.h"
 #include "control/local_users.h"
 #include "radius/rad_auth.h"
+#include "radius/rad_packet.h"
 #include "test_alloc.h"
 #include "test_random.h"
 
@@ -362,6 +363,32 @@ static inline void kit_advance(struct core_kit *k, int64_t ns)
 	k->now = nsec_add(k->now, ns);
 	core_turn(k->core, k->now);
 	rcu_quiescent();
+}
+
+static inline struct sess_key kit_login(struct core_kit *k, uint16_t sid, const char *user,
+					const char *pw)
+{
+	struct sess_key key = kit_key(1, sid, sid);
+	kit_session_new(k, key);
+	kit_auth_pap(k, key, user, pw);
+	return key;
+}
+
+/* The first attribute of this type in what was sent to RADIUS. */
+static inline bool kit_find_attr(const struct kit_send *s, uint8_t number, struct span *value)
+{
+	struct rad_packet p;
+	struct rad_attr a;
+
+	*value = span_of(NULL, 0);
+	LNS_ASSERT(rad_packet_decode(span_of(s->bytes, s->n), &p));
+	while (rad_attr_next(&p.attrs, &a)) {
+		if (a.number == number) {
+			*value = a.value;
+			return true;
+		}
+	}
+	return false;
 }
 
 #endif

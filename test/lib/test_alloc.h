@@ -64,4 +64,18 @@ static inline void test_alloc_init(struct test_alloc *t)
 	};
 }
 
+/* For several threads at once, which the counting one is not for. */
+static inline void *test_plain_get(void *ctx, size_t n)
+{
+	(void)ctx;
+	return calloc(1, n);
+}
+static inline void test_plain_put(void *ctx, void *p, size_t n)
+{
+	(void)ctx;
+	(void)n;
+	free(p);
+}
+static const struct alloc test_plain_alloc = {.get = test_plain_get, .put = test_plain_put};
+
 #endif

@@ -20,25 +20,10 @@ static struct core_kit *acct_kit(void)
 	return k;
 }
 
-static bool find_attr(const struct kit_send *s, uint8_t number, struct span *value)
-{
-	struct rad_packet p;
-	struct rad_attr a;
-
-	assert_true(rad_packet_decode(span_of(s->bytes, s->n), &p));
-	while (rad_attr_next(&p.attrs, &a)) {
-		if (a.number == number) {
-			*value = a.value;
-			return true;
-		}
-	}
-	return false;
-}
-
 static uint32_t number_of(const struct kit_send *s, uint8_t attribute)
 {
 	struct span v;
-	assert_true(find_attr(s, attribute, &v));
+	assert_true(kit_find_attr(s, attribute, &v));
 	return span_u32(&v);
 }
 
@@ -69,8 +54,8 @@ static void the_service_says_on_and_off(void **state)
 
 	assert_int_equal(k->n_sends, 1);
 	assert_int_equal(status_of(kit_sent(k)), ON);
-	assert_true(find_attr(kit_sent(k), RAD_NAS_IDENTIFIER, &v));
-	assert_true(find_attr(kit_sent(k), RAD_ACCT_SESSION_ID, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_NAS_IDENTIFIER, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_ACCT_SESSION_ID, &v));
 	assert_int_equal(number_of(kit_sent(k), RAD_ACCT_DELAY_TIME), 0);
 	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
 	core_conf(k->core, &k->conf, k->users, k->now); /* a reload says nothing */
@@ -192,9 +177,9 @@ static void a_name_of_ours_that_is_longer_than_an_attribute_is_cut(void **state)
 	memset(k->conf.hostname, 'n', 255);
 	session_up(k, 3, NULL);
 	assert_int_equal(status_of(kit_sent(k)), START);
-	assert_true(find_attr(kit_sent(k), RAD_TUNNEL_SERVER_AUTH_ID, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_TUNNEL_SERVER_AUTH_ID, &v));
 	assert_int_equal(v.n, RAD_VALUE_MAX);
-	assert_true(find_attr(kit_sent(k), RAD_NAS_IDENTIFIER, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_NAS_IDENTIFIER, &v));
 	assert_int_equal(v.n, RAD_VALUE_MAX);
 	assert_int_equal(kit_free(k), 0);
 }
@@ -214,12 +199,12 @@ static void the_name_is_told_as_that_session_said_it(void **state)
 	kit_answer(k, RAD_ACCESS_ACCEPT, NULL);
 	kit_session_gone(k, kit_key(1, 3, 3), NULL);
 	assert_int_equal(status_of(kit_sent(k)), STOP);
-	assert_true(find_attr(kit_sent(k), RAD_USER_NAME, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_USER_NAME, &v));
 	assert_true(span_equal(v, span_str("nemo")));
 	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
 	kit_session_up(k, key);
 	assert_int_equal(status_of(kit_sent(k)), START);
-	assert_true(find_attr(kit_sent(k), RAD_USER_NAME, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_USER_NAME, &v));
 	assert_true(span_equal(v, span_str("NEMO")));
 	assert_int_equal(kit_free(k), 0);
 }
@@ -233,7 +218,7 @@ static void a_record_says_how_the_session_was_let_in(void **state)
 	assert_int_equal(number_of(kit_sent(k), RAD_ACCT_AUTHENTIC), 1);
 	assert_in_range(number_of(kit_sent(k), RAD_EVENT_TIMESTAMP), 1763800000, 1763900000);
 	struct span v;
-	assert_true(find_attr(kit_sent(k), RAD_ACCT_TUNNEL_CONNECTION, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_ACCT_TUNNEL_CONNECTION, &v));
 	assert_int_equal(v.n, 2);
 	assert_memory_equal(v.p, "77", 2);
 	assert_int_equal(kit_free(k), 0);
@@ -479,7 +464,7 @@ static void answer_others(struct core_kit *k, unsigned from, uint32_t poison)
 	for (unsigned i = from; i < k->n_sends; i++) {
 		struct kit_send s = k->sends[i % KIT_SENDS];
 		struct span v;
-		if (!find_attr(&s, RAD_NAS_PORT, &v) || (span_u32(&v) & 0xFFFF) != poison)
+		if (!kit_find_attr(&s, RAD_NAS_PORT, &v) || (span_u32(&v) & 0xFFFF) != poison)
 			kit_answer_to(k, &s, RAD_ACCOUNTING_RESPONSE, NULL);
 	}
 }

@@ -38,14 +38,6 @@ static struct core_kit *radius_kit(void)
 	return k;
 }
 
-static struct sess_key login(struct core_kit *k, uint16_t sid, const char *user, const char *pw)
-{
-	struct sess_key key = kit_key(1, sid, sid);
-	kit_session_new(k, key);
-	kit_auth_pap(k, key, user, pw);
-	return key;
-}
-
 static struct core_totals totals_of(const struct core_kit *k)
 {
 	struct core_totals t;
@@ -71,7 +63,7 @@ static void local_pap_login_gets_an_address_and_gives_it_back(void **state)
 {
 	(void)state;
 	struct core_kit *k = local_kit();
-	struct sess_key key = login(k, 3, "alice", "secret1");
+	struct sess_key key = kit_login(k, 3, "alice", "secret1");
 
 	const struct msg_auth_reply *r = reply_of(k);
 	assert_true(r->accept);
@@ -132,19 +124,19 @@ static void local_logins_are_refused_for_the_right_reason(void **state)
 	(void)state;
 	struct core_kit *k = local_kit();
 
-	login(k, 1, "alice", "secret2");
+	kit_login(k, 1, "alice", "secret2");
 	assert_false(reply_of(k)->accept);
 	assert_string_equal(reply_of(k)->reason.text, "wrong password");
 	assert_null(strstr(k->last_log, "secret2"));
-	login(k, 2, "alice", "secret11");
+	kit_login(k, 2, "alice", "secret11");
 	assert_false(reply_of(k)->accept);
-	login(k, 3, "mallory", "secret1");
+	kit_login(k, 3, "mallory", "secret1");
 	assert_string_equal(reply_of(k)->reason.text, "not in the local file");
-	login(k, 4, "", "");
+	kit_login(k, 4, "", "");
 	assert_string_equal(reply_of(k)->reason.text, "no user name");
-	login(k, 5, "carol", "secret");
+	kit_login(k, 5, "carol", "secret");
 	assert_true(reply_of(k)->accept);
-	login(k, 6, "carol", "wrong");
+	kit_login(k, 6, "carol", "wrong");
 	assert_false(reply_of(k)->accept);
 	assert_int_equal(counter_get(&k->counters, C_AUTH_REJECTS), 5);
 	assert_int_equal(kit_free(k), 0);
@@ -185,7 +177,7 @@ static void a_static_address_and_its_routes_reach_the_kernel(void **state)
 {
 	(void)state;
 	struct core_kit *k = local_kit();
-	struct sess_key key = login(k, 1, "bob", "secret2");
+	struct sess_key key = kit_login(k, 1, "bob", "secret2");
 
 	assert_int_equal(ip_addr_u32(&reply_of(k)->profile.ip), 0x0A090909);
 	assert_int_equal(reply_of(k)->profile.n_routes, 2);
@@ -214,7 +206,7 @@ static void nobody_to_ask_is_said_clearly(void **state)
 	(void)state;
 	struct core_kit *k = kit_new();
 	kit_start(k);
-	login(k, 1, "alice", "secret1");
+	kit_login(k, 1, "alice", "secret1");
 	assert_false(reply_of(k)->accept);
 	assert_string_equal(reply_of(k)->reason.text, "nobody to ask");
 	assert_int_equal(kit_free(k), 0);
@@ -226,9 +218,9 @@ static void a_second_login_ends_the_first_and_inherits_its_address(void **state)
 {
 	(void)state;
 	struct core_kit *k = local_kit();
-	struct sess_key first = login(k, 1, "alice", "secret1");
+	struct sess_key first = kit_login(k, 1, "alice", "secret1");
 	kit_session_up(k, first);
-	struct sess_key second = login(k, 2, "ALICE", "secret1");
+	struct sess_key second = kit_login(k, 2, "ALICE", "secret1");
 	/* The local file tells letters of either case apart: that one was refused. */
 	assert_false(reply_of(k)->accept);
 	kit_auth_pap(k, second, "alice", "secret1");
@@ -254,15 +246,15 @@ static void duplicates_are_let_be_when_configured(void **state)
 	(void)state;
 	struct core_kit *k = local_kit();
 	k->conf.allow_duplicate_users = true;
-	login(k, 1, "alice", "secret1");
-	login(k, 2, "alice", "secret1");
+	kit_login(k, 1, "alice", "secret1");
+	kit_login(k, 2, "alice", "secret1");
 	assert_null(kit_posted(k, MSG_DROP_SESSION));
 	assert_int_equal(pool_used(k), 2);
 
 	k->conf.allow_duplicate_users = false;
 	k->conf.n_guests = 1;
 	snprintf(k->conf.guests[0], sizeof(k->conf.guests[0]), "Alice");
-	login(k, 3, "alice", "secret1");
+	kit_login(k, 3, "alice", "secret1");
 	assert_null(kit_posted(k, MSG_DROP_SESSION));
 	assert_int_equal(pool_used(k), 3);
 
@@ -287,10 +279,10 @@ static void a_static_address_is_taken_from_its_holder(void **state)
 
 	k->conf.allow_duplicate_users = true;
 	for (uint16_t i = 0; i < 77; i++)
-		keys[i] = login(k, i + 1u, "alice", "secret1");
+		keys[i] = kit_login(k, i + 1u, "alice", "secret1");
 	assert_int_equal(ip_addr_u32(&reply_of(k)->profile.ip), 0x0A01004D); /* .77 */
 	kit_session_up(k, keys[76]);
-	struct sess_key dave = login(k, 100, "dave", "x");
+	struct sess_key dave = kit_login(k, 100, "dave", "x");
 	assert_true(reply_of(k)->accept);
 	assert_int_equal(ip_addr_u32(&reply_of(k)->profile.ip), 0x0A01004D);
 	const struct msg_drop_session *d = kit_posted(k, MSG_DROP_SESSION);
@@ -314,9 +306,9 @@ static void an_empty_pool_refuses_by_the_rfc(void **state)
 	kit_user(k, "b:x");
 	kit_user(k, "c:x");
 	kit_start(k);
-	struct sess_key a = login(k, 1, "a", "x");
-	login(k, 2, "b", "x");
-	struct sess_key c = login(k, 3, "c", "x");
+	struct sess_key a = kit_login(k, 1, "a", "x");
+	kit_login(k, 2, "b", "x");
+	struct sess_key c = kit_login(k, 3, "c", "x");
 	assert_false(reply_of(k)->accept);
 	assert_int_equal(reply_of(k)->reason.cdn_result, 2);
 	assert_int_equal(reply_of(k)->reason.cdn_error, 7);
@@ -328,21 +320,6 @@ static void an_empty_pool_refuses_by_the_rfc(void **state)
 }
 
 /* ---- RADIUS ---------------------------------------------------------------------------------- */
-
-static bool find_attr(const struct kit_send *s, uint8_t number, struct span *value)
-{
-	struct rad_packet p;
-	struct rad_attr a;
-
-	assert_true(rad_packet_decode(span_of(s->bytes, s->n), &p));
-	while (rad_attr_next(&p.attrs, &a)) {
-		if (a.number == number) {
-			*value = a.value;
-			return true;
-		}
-	}
-	return false;
-}
 
 static void put_everything(struct wbuf *w)
 {
@@ -365,7 +342,7 @@ static void radius_pap_request_says_what_the_server_needs(void **state)
 {
 	(void)state;
 	struct core_kit *k = radius_kit();
-	login(k, 5, "nemo", "arctangent");
+	kit_login(k, 5, "nemo", "arctangent");
 	assert_int_equal(k->n_sends, 1);
 	const struct kit_send *s = kit_sent(k);
 	struct rad_packet p;
@@ -378,14 +355,14 @@ static void radius_pap_request_says_what_the_server_needs(void **state)
 	struct span attrs = p.attrs;
 	assert_true(rad_attr_next(&attrs, &a));
 	assert_int_equal(a.number, RAD_MESSAGE_AUTHENTICATOR); /* first of all */
-	assert_true(find_attr(s, RAD_USER_PASSWORD, &v));
+	assert_true(kit_find_attr(s, RAD_USER_PASSWORD, &v));
 	int n = rad_password_reveal(v, span_str("xyzzy5461"), p.authenticator, password);
 	assert_int_equal(n, 10);
 	assert_memory_equal(password, "arctangent", 10);
-	assert_true(find_attr(s, RAD_ACCT_SESSION_ID, &v));
+	assert_true(kit_find_attr(s, RAD_ACCT_SESSION_ID, &v));
 	assert_int_equal(v.n, 16);
 	assert_int_equal(strspn((const char *)v.p, "0123456789ABCDEF"), 16);
-	assert_true(find_attr(s, RAD_NAS_PORT, &v));
+	assert_true(kit_find_attr(s, RAD_NAS_PORT, &v));
 	assert_int_equal(span_u32(&v), 1 << 16 | 5);
 	static const uint8_t wanted[] = {RAD_USER_NAME,
 					 RAD_NAS_IP_ADDRESS,
@@ -402,8 +379,8 @@ static void radius_pap_request_says_what_the_server_needs(void **state)
 					 RAD_TUNNEL_SERVER_ENDPOINT,
 					 RAD_CONNECT_INFO};
 	for (size_t i = 0; i < sizeof(wanted); i++)
-		assert_true(find_attr(s, wanted[i], &v));
-	assert_false(find_attr(s, RAD_CHAP_PASSWORD, &v));
+		assert_true(kit_find_attr(s, wanted[i], &v));
+	assert_false(kit_find_attr(s, RAD_CHAP_PASSWORD, &v));
 	assert_int_equal(totals_of(k).radius_outstanding, 1);
 	assert_int_equal(kit_free(k), 0);
 }
@@ -412,7 +389,7 @@ static void radius_accept_fills_the_profile(void **state)
 {
 	(void)state;
 	struct core_kit *k = radius_kit();
-	struct sess_key key = login(k, 5, "nemo", "arctangent");
+	struct sess_key key = kit_login(k, 5, "nemo", "arctangent");
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_everything);
 
 	const struct msg_auth_reply *r = reply_of(k);
@@ -447,7 +424,7 @@ static void radius_reject_passes_the_message_on(void **state)
 {
 	(void)state;
 	struct core_kit *k = radius_kit();
-	login(k, 5, "nemo", "wrong");
+	kit_login(k, 5, "nemo", "wrong");
 	kit_answer(k, RAD_ACCESS_REJECT, put_reply_message);
 	const struct msg_auth_reply *r = reply_of(k);
 	assert_false(r->accept);
@@ -461,7 +438,7 @@ static void radius_challenge_is_refused_by_name(void **state)
 {
 	(void)state;
 	struct core_kit *k = radius_kit();
-	login(k, 5, "nemo", "x");
+	kit_login(k, 5, "nemo", "x");
 	kit_answer(k, RAD_ACCESS_CHALLENGE, NULL);
 	assert_false(reply_of(k)->accept);
 	assert_non_null(strstr(k->last_log, "Access-Challenge"));
@@ -477,7 +454,7 @@ static void a_malformed_attribute_is_named_and_refused(void **state)
 {
 	(void)state;
 	struct core_kit *k = radius_kit();
-	login(k, 5, "nemo", "x");
+	kit_login(k, 5, "nemo", "x");
 	unsigned logs = k->n_logs;
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_short_address);
 	assert_false(reply_of(k)->accept);
@@ -498,7 +475,7 @@ static void servers_are_asked_by_priority(void **state)
 		 "192.0.2.9,priority:60 192.0.2.7,priority:10,source:10.0.0.2,auth-only "
 		 "192.0.2.8,priority:10,acct-only");
 	kit_start(k);
-	login(k, 1, "nemo", "x");
+	kit_login(k, 1, "nemo", "x");
 	const struct kit_send *s = kit_sent(k);
 	assert_int_equal(ip_addr_u32(&s->to.ip), 0xC0000207);
 	assert_int_equal(ip_addr_u32(&s->from), 0x0A000002);
@@ -520,23 +497,23 @@ static void framed_pool_names_where_the_address_comes_from(void **state)
 	struct core_kit *k = radius_kit();
 	char err[96];
 
-	login(k, 1, "before", "x"); /* there are no names yet: they mean nothing */
+	kit_login(k, 1, "before", "x"); /* there are no names yet: they mean nothing */
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_pool);
 	assert_int_equal(ip_addr_u32(&reply_of(k)->profile.ip), 0x0A010001);
 	assert_true(ippool_open(k->pool, "silver", "", err));
-	login(k, 2, "unknown", "x");
+	kit_login(k, 2, "unknown", "x");
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_pool);
 	assert_false(reply_of(k)->accept);
 	assert_non_null(strstr(k->last_log, "Framed-Pool"));
 	assert_true(ippool_open(k->pool, "gold", "silver", err));
 	kit_pool(k, "10.7.0.1");
-	login(k, 3, "golden", "x");
+	kit_login(k, 3, "golden", "x");
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_pool);
 	assert_int_equal(ip_addr_u32(&reply_of(k)->profile.ip), 0x0A070001);
-	login(k, 4, "other", "x");
+	kit_login(k, 4, "other", "x");
 	kit_answer(k, RAD_ACCESS_ACCEPT, NULL);
 	assert_int_equal(ip_addr_u32(&reply_of(k)->profile.ip), 0x0A010002);
-	login(k, 5, "late", "x"); /* gold and silver are exhausted: RFC 2661's "try another" */
+	kit_login(k, 5, "late", "x"); /* gold and silver are exhausted: RFC 2661's "try another" */
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_pool);
 	assert_false(reply_of(k)->accept);
 	assert_int_equal(reply_of(k)->reason.cdn_result, 2);
@@ -567,7 +544,7 @@ static void an_address_of_ours_or_of_nobody_is_refused(void **state)
 	k->conf.bind[k->conf.n_bind++] = ip_addr_v4(0x0A0000FE);
 	kit_start(k);
 	for (uint16_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		login(k, (uint16_t)(i + 1), "nemo", "x");
+		kit_login(k, (uint16_t)(i + 1), "nemo", "x");
 		granted_ip = bad[i];
 		kit_answer(k, RAD_ACCESS_ACCEPT, put_ip);
 		assert_false(reply_of(k)->accept);
@@ -586,7 +563,7 @@ static void the_network_of_framed_ip_netmask_is_routed(void **state)
 {
 	(void)state;
 	struct core_kit *k = radius_kit();
-	struct sess_key key = login(k, 5, "nemo", "x");
+	struct sess_key key = kit_login(k, 5, "nemo", "x");
 	struct session_view v;
 
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_network);
@@ -612,13 +589,13 @@ static void port_limit_counts_the_sessions_of_a_user(void **state)
 	k->conf.allow_duplicate_users = true;
 	kit_start(k);
 	for (uint16_t sid = 1; sid <= 3; sid++) {
-		login(k, sid, sid == 2 ? "NEMO" : "nemo", "x");
+		kit_login(k, sid, sid == 2 ? "NEMO" : "nemo", "x");
 		kit_answer(k, RAD_ACCESS_ACCEPT, put_port_limit);
 		assert_int_equal(reply_of(k)->accept, sid < 3);
 	}
 	assert_non_null(strstr(k->last_log, "Port-Limit"));
 	kit_session_gone(k, kit_key(1, 1, 1), NULL);
-	login(k, 4, "nemo", "x");
+	kit_login(k, 4, "nemo", "x");
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_port_limit);
 	assert_true(reply_of(k)->accept);
 	assert_int_equal(kit_free(k), 0);
@@ -635,7 +612,7 @@ static void what_is_beyond_ipv4_is_kept_and_given_back(void **state)
 {
 	(void)state;
 	struct core_kit *k = radius_kit();
-	struct sess_key key = login(k, 5, "nemo", "x");
+	struct sess_key key = kit_login(k, 5, "nemo", "x");
 	struct session_extra e;
 
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_extra);
@@ -659,7 +636,7 @@ static void session_timeout_zero_follows_the_setting(void **state)
 {
 	(void)state;
 	struct core_kit *k = radius_kit();
-	struct sess_key key = login(k, 5, "nemo", "x");
+	struct sess_key key = kit_login(k, 5, "nemo", "x");
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_no_time);
 	assert_false(reply_of(k)->accept);
 	assert_int_equal(reply_of(k)->reason.cause, TERM_SESSION_TIMEOUT);
@@ -674,7 +651,7 @@ static void silence_refuses_and_leaks_nothing(void **state)
 {
 	(void)state;
 	struct core_kit *k = radius_kit();
-	struct sess_key key = login(k, 5, "nemo", "x");
+	struct sess_key key = kit_login(k, 5, "nemo", "x");
 	for (int i = 0; i < 600; i++)
 		kit_advance(k, NSEC_MS(100));
 	assert_int_equal(k->n_sends, 4);
@@ -692,7 +669,7 @@ static void a_session_that_goes_takes_its_request_along(void **state)
 {
 	(void)state;
 	struct core_kit *k = radius_kit();
-	struct sess_key key = login(k, 5, "nemo", "x");
+	struct sess_key key = kit_login(k, 5, "nemo", "x");
 	struct kit_send sent = *kit_sent(k);
 	kit_session_gone(k, key, NULL);
 	assert_int_equal(totals_of(k).radius_outstanding, 0);
@@ -706,7 +683,7 @@ static void reauthentication_assigns_nothing(void **state)
 {
 	(void)state;
 	struct core_kit *k = radius_kit();
-	struct sess_key key = login(k, 5, "nemo", "x");
+	struct sess_key key = kit_login(k, 5, "nemo", "x");
 	kit_answer(k, RAD_ACCESS_ACCEPT, NULL);
 	struct ip_addr ip = reply_of(k)->profile.ip;
 	kit_session_up(k, key);
@@ -720,9 +697,9 @@ static void reauthentication_assigns_nothing(void **state)
 	m.challenge_len = 16;
 	kit_msg(k, 5, &m.msg);
 	struct span v;
-	assert_true(find_attr(kit_sent(k), RAD_CHAP_PASSWORD, &v));
-	assert_true(find_attr(kit_sent(k), RAD_CHAP_CHALLENGE, &v));
-	assert_true(find_attr(kit_sent(k), RAD_FRAMED_IP_ADDRESS, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_CHAP_PASSWORD, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_CHAP_CHALLENGE, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_FRAMED_IP_ADDRESS, &v));
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_everything);
 	assert_true(reply_of(k)->accept);
 	assert_true(ip_addr_equal(&reply_of(k)->profile.ip, &ip));
@@ -740,14 +717,14 @@ static void accounting_tells_start_and_stop_with_octets(void **state)
 	struct core_kit *k = radius_kit();
 	struct span v;
 	k->conf.radius_accounting = true;
-	struct sess_key key = login(k, 5, "nemo", "x");
+	struct sess_key key = kit_login(k, 5, "nemo", "x");
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_everything);
 	kit_session_up(k, key);
 	assert_int_equal(kit_sent(k)->to.port, 1813);
 	assert_int_equal(kit_sent(k)->bytes[0], RAD_ACCOUNTING_REQUEST);
-	assert_true(find_attr(kit_sent(k), RAD_ACCT_STATUS_TYPE, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_ACCT_STATUS_TYPE, &v));
 	assert_int_equal(span_u32(&v), 1);
-	assert_true(find_attr(kit_sent(k), RAD_CLASS, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_CLASS, &v));
 	assert_memory_equal(v.p, "class-1", 7);
 	kit_session_up(k, key); /* not twice */
 	assert_int_equal(k->n_sends, 2);
@@ -755,15 +732,15 @@ static void accounting_tells_start_and_stop_with_octets(void **state)
 	kit_advance(k, NSEC_MS(2000));
 	struct sess_counters n = {.up_packets = 3, .up_bytes = 0x100000007, .down_bytes = 5};
 	kit_session_gone(k, key, &n);
-	assert_true(find_attr(kit_sent(k), RAD_ACCT_STATUS_TYPE, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_ACCT_STATUS_TYPE, &v));
 	assert_int_equal(span_u32(&v), 2);
-	assert_true(find_attr(kit_sent(k), RAD_ACCT_INPUT_OCTETS, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_ACCT_INPUT_OCTETS, &v));
 	assert_int_equal(span_u32(&v), 7);
-	assert_true(find_attr(kit_sent(k), RAD_ACCT_INPUT_GIGAWORDS, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_ACCT_INPUT_GIGAWORDS, &v));
 	assert_int_equal(span_u32(&v), 1);
-	assert_true(find_attr(kit_sent(k), RAD_ACCT_SESSION_TIME, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_ACCT_SESSION_TIME, &v));
 	assert_int_equal(span_u32(&v), 2);
-	assert_true(find_attr(kit_sent(k), RAD_ACCT_TERMINATE_CAUSE, &v));
+	assert_true(kit_find_attr(kit_sent(k), RAD_ACCT_TERMINATE_CAUSE, &v));
 	assert_int_equal(span_u32(&v), TERM_USER_REQUEST);
 	assert_true(core_busy(k->core)); /* the record has not been acknowledged */
 	kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
@@ -878,7 +855,7 @@ static void messages_of_the_dead_are_counted(void **state)
 {
 	(void)state;
 	struct core_kit *k = local_kit();
-	struct sess_key key = login(k, 1, "alice", "secret1");
+	struct sess_key key = kit_login(k, 1, "alice", "secret1");
 	struct sess_key old = kit_key(1, 1, 99);
 
 	kit_session_up(k, old);

@@ -83,15 +83,6 @@ static struct core_kit *start(void)
 	return k;
 }
 
-static struct sess_key login(struct core_kit *k, uint16_t sid, const char *user, const char *pw)
-{
-	struct sess_key key = kit_key(1, sid, sid);
-
-	kit_session_new(k, key);
-	kit_auth_pap(k, key, user, pw);
-	return key;
-}
-
 static const struct msg_auth_reply *reply(struct core_kit *k)
 {
 	return kit_posted(k, MSG_AUTH_REPLY);
@@ -100,7 +91,7 @@ static const struct msg_auth_reply *reply(struct core_kit *k)
 static void an_accepted_login_passes_all_hooks_once(void **state)
 {
 	struct core_kit *k = start();
-	struct sess_key key = login(k, 1, "alice", "secret1");
+	struct sess_key key = kit_login(k, 1, "alice", "secret1");
 	(void)state;
 
 	assert_true(reply(k)->accept);
@@ -122,7 +113,7 @@ static void a_name_may_be_changed_before_anybody_is_asked(void **state)
 	(void)state;
 
 	seen.rename = true;
-	login(k, 1, "alice@example.net", "secret1");
+	kit_login(k, 1, "alice@example.net", "secret1");
 	assert_true(reply(k)->accept);
 	assert_int_equal(kit_free(k), 0);
 }
@@ -133,7 +124,7 @@ static void a_dropped_login_gets_no_answer(void **state)
 	(void)state;
 
 	seen.drop = true;
-	login(k, 1, "alice", "secret1");
+	kit_login(k, 1, "alice", "secret1");
 	assert_null(kit_posted(k, MSG_AUTH_REPLY));
 	assert_int_equal(seen.post, 0);
 	assert_int_equal(kit_free(k), 0);
@@ -145,7 +136,7 @@ static void a_plugin_may_refuse_who_was_accepted(void **state)
 	(void)state;
 
 	seen.refuse = true;
-	login(k, 1, "alice", "secret1");
+	kit_login(k, 1, "alice", "secret1");
 	assert_false(reply(k)->accept);
 	assert_int_equal(seen.news, 0);
 	assert_int_equal(kit_free(k), 0);
@@ -157,7 +148,7 @@ static void a_rejected_login_may_be_let_into_the_garden(void **state)
 	(void)state;
 
 	seen.garden = true;
-	login(k, 1, "alice", "wrong");
+	kit_login(k, 1, "alice", "wrong");
 	assert_false(seen.allowed);
 	assert_true(reply(k)->accept);
 	assert_true(reply(k)->profile.policy.garden);
@@ -184,7 +175,7 @@ static void radius_puts_into_the_garden_too(void **state)
 	kit_conf_radius(k);
 	k->hooks = &hooks;
 	kit_start(k);
-	struct sess_key key = login(k, 1, "alice", "secret1");
+	struct sess_key key = kit_login(k, 1, "alice", "secret1");
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_garden);
 	assert_true(reply(k)->accept);
 	assert_true(reply(k)->profile.policy.garden);
@@ -198,17 +189,17 @@ static void radius_puts_into_the_garden_too(void **state)
 static void who_is_in_the_garden_ends_nobodys_session(void **state)
 {
 	struct core_kit *k = start();
-	struct sess_key good = login(k, 1, "alice", "secret1");
+	struct sess_key good = kit_login(k, 1, "alice", "secret1");
 	struct session_view v;
 	(void)state;
 
 	kit_session_up(k, good);
 	seen.garden = true;
-	login(k, 2, "alice", "wrong");
+	kit_login(k, 2, "alice", "wrong");
 	assert_true(reply(k)->accept);
 	assert_true(core_session_of_key(k->core, good, k->now, &v));
 	assert_false(v.dying);
-	login(k, 3, "alice", "secret1"); /* and is ended by none */
+	kit_login(k, 3, "alice", "secret1"); /* and is ended by none */
 	assert_true(core_session_find(k->core, 1, 2, k->now, &v));
 	assert_false(v.dying);
 	assert_true(core_session_of_key(k->core, good, k->now, &v));
@@ -224,7 +215,7 @@ static void a_policy_that_is_set_does_not_open_the_garden(void **state)
 	(void)state;
 
 	seen.garden = true;
-	struct sess_key key = login(k, 1, "alice", "wrong");
+	struct sess_key key = kit_login(k, 1, "alice", "wrong");
 	assert_true(core_set_policy(k->core, key, &none));
 	assert_true(core_session_of_key(k->core, key, k->now, &v));
 	assert_true(v.policy.garden);
@@ -241,7 +232,7 @@ static void a_released_session_has_another_number(void **state)
 	(void)state;
 
 	seen.garden = true;
-	struct sess_key key = login(k, 1, "alice", "wrong");
+	struct sess_key key = kit_login(k, 1, "alice", "wrong");
 	kit_session_up(k, key);
 	assert_true(core_session_of_key(k->core, key, k->now, &before));
 	assert_true(core_set_garden(k->core, key, false, k->now));
@@ -257,7 +248,7 @@ static void a_plugin_that_ends_the_session_meanwhile_is_survived(void **state)
 	(void)state;
 
 	seen.end = true;
-	struct sess_key key = login(k, 1, "alice", "secret1");
+	struct sess_key key = kit_login(k, 1, "alice", "secret1");
 	assert_non_null(kit_posted(k, MSG_DROP_SESSION));
 	kit_session_gone(k, key, NULL);
 	assert_int_equal(seen.news, seen.kills);

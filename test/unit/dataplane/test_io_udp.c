@@ -13,19 +13,7 @@
 #include <unistd.h>
 
 #include "dataplane/io_udp.h"
-
-static void *plain_get(void *ctx, size_t n)
-{
-	(void)ctx;
-	return calloc(1, n);
-}
-static void plain_put(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	(void)n;
-	free(p);
-}
-static const struct alloc plain = {.get = plain_get, .put = plain_put};
+#include "test_alloc.h"
 
 enum { SIZE = 12, BUFFER = 4 << 20, WHOLES = 16 };
 
@@ -63,7 +51,7 @@ static void all_of_the_longest_runs_are_taken(void **state)
 	(void)state;
 	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
 	struct io_udp_conf conf = {
-		.alloc = &plain,
+		.alloc = &test_plain_alloc,
 		.counters = c,
 		.bind.ip = ip_addr_v4(INADDR_LOOPBACK),
 		.buffer = BUFFER,

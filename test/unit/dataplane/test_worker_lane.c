@@ -9,24 +9,12 @@
 #include <cmocka.h>
 
 #include "dataplane/worker_lane.h"
-
-static void *plain_get(void *ctx, size_t n)
-{
-	(void)ctx;
-	return calloc(1, n);
-}
-static void plain_put(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	(void)n;
-	free(p);
-}
-static const struct alloc plain = {.get = plain_get, .put = plain_put};
+#include "test_alloc.h"
 
 static void a_place_is_passed_when_all_before_it_was_given_back(void **state)
 {
 	(void)state;
-	struct lanes *l = lanes_new(&plain, 2);
+	struct lanes *l = lanes_new(&test_plain_alloc, 2);
 	uint32_t at = lanes_first(l, 0, 1);
 
 	assert_true(lanes_are_empty(l, 1));
@@ -52,7 +40,7 @@ static void a_place_is_passed_when_all_before_it_was_given_back(void **state)
 static void a_full_lane_refuses_until_there_is_room(void **state)
 {
 	(void)state;
-	struct lanes *l = lanes_new(&plain, 3);
+	struct lanes *l = lanes_new(&test_plain_alloc, 3);
 	static uint8_t packet[1500];
 	uint32_t at = lanes_first(l, 2, 0), n = 0;
 
@@ -73,7 +61,7 @@ static void a_full_lane_refuses_until_there_is_room(void **state)
 static void a_lane_holds_so_many_packets_and_no_more(void **state)
 {
 	(void)state;
-	struct lanes *l = lanes_new(&plain, 2);
+	struct lanes *l = lanes_new(&test_plain_alloc, 2);
 	uint32_t at = lanes_first(l, 0, 1);
 
 	for (unsigned i = 0; i < LANE_PACKETS; i++) {
@@ -92,7 +80,7 @@ static void a_lane_holds_so_many_packets_and_no_more(void **state)
 static void a_lane_is_crowded_with_bytes_too(void **state)
 {
 	(void)state;
-	struct lanes *l = lanes_new(&plain, 2);
+	struct lanes *l = lanes_new(&test_plain_alloc, 2);
 	static uint8_t packet[1400];
 	uint32_t at = lanes_first(l, 0, 1);
 	unsigned n = 0;
@@ -133,7 +121,7 @@ static void *sender(void *arg)
 static void two_threads_exchange_packets_whole_and_in_order(void **state)
 {
 	(void)state;
-	struct lanes *l = lanes_new(&plain, 2);
+	struct lanes *l = lanes_new(&test_plain_alloc, 2);
 	pthread_t thread;
 	uint32_t got = 0;
 

@@ -11,20 +11,7 @@
 #include <unistd.h>
 
 #include "dataplane/worker_mail.h"
-
-/* Used by two threads at once, so not the counting one. */
-static void *plain_get(void *ctx, size_t n)
-{
-	(void)ctx;
-	return calloc(1, n);
-}
-static void plain_put(void *ctx, void *p, size_t n)
-{
-	(void)ctx;
-	(void)n;
-	free(p);
-}
-static const struct alloc plain = {.get = plain_get, .put = plain_put};
+#include "test_alloc.h"
 
 static void send_number(struct mail *m, unsigned from, unsigned to, uint64_t number,
 			struct counters *c)
@@ -56,7 +43,7 @@ static void searching_put(void *ctx, void *p, size_t n)
 static void a_login_that_waited_leaves_nothing_behind(void **state)
 {
 	(void)state;
-	struct mail *m = mail_new(&(struct alloc){.get = plain_get, .put = searching_put}, 2);
+	struct mail *m = mail_new(&(struct alloc){.get = test_plain_get, .put = searching_put}, 2);
 	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
 	struct msg_auth_req login = MSG_INIT(MSG_AUTH_REQ, struct msg_auth_req);
 	unsigned from;
@@ -77,7 +64,7 @@ static void a_login_that_waited_leaves_nothing_behind(void **state)
 static void a_full_ring_loses_packets_but_no_messages(void **state)
 {
 	(void)state;
-	struct mail *m = mail_new(&plain, 2);
+	struct mail *m = mail_new(&test_plain_alloc, 2);
 	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
 	struct msg_l2tp_control packet = MSG_INIT(MSG_L2TP_CONTROL, struct msg_l2tp_control);
 	enum { MANY = 100000 };
@@ -107,7 +94,7 @@ static void a_full_ring_loses_packets_but_no_messages(void **state)
 static void data_leaves_room_for_control(void **state)
 {
 	(void)state;
-	struct mail *m = mail_new(&plain, 2);
+	struct mail *m = mail_new(&test_plain_alloc, 2);
 	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
 	struct msg_ppp_frame frame = MSG_INIT(MSG_PPP_FRAME, struct msg_ppp_frame);
 	static const uint8_t bytes[1400];
@@ -135,7 +122,7 @@ static void data_leaves_room_for_control(void **state)
 static void a_sender_that_never_stops_does_not_silence_the_others(void **state)
 {
 	(void)state;
-	struct mail *m = mail_new(&plain, 2);
+	struct mail *m = mail_new(&test_plain_alloc, 2);
 	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
 	enum { ENDLESS = 1000, PATIENCE = 200 };
 	unsigned from = 0, taken = 0;
@@ -159,7 +146,7 @@ static void a_sender_that_never_stops_does_not_silence_the_others(void **state)
 static void a_packet_travels_behind_its_header(void **state)
 {
 	(void)state;
-	struct mail *m = mail_new(&plain, 1);
+	struct mail *m = mail_new(&test_plain_alloc, 1);
 	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
 	struct msg_ppp_frame frame = MSG_INIT(MSG_PPP_FRAME, struct msg_ppp_frame);
 	static const uint8_t bytes[] = "frame";
@@ -204,7 +191,7 @@ static void rings_have_small_pages(void **state)
 
 	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0)
 		skip();
-	struct mail *m = mail_new(&plain, 3);
+	struct mail *m = mail_new(&test_plain_alloc, 3);
 	assert_true(small_pages_kb() - before >= 16 * 1024);
 	mail_free(m);
 }
@@ -270,7 +257,7 @@ static void *play(void *arg)
 static void threads_lose_nothing_and_wake_each_other(void **state)
 {
 	(void)state;
-	struct mail *m = mail_new(&plain, WORKERS);
+	struct mail *m = mail_new(&test_plain_alloc, WORKERS);
 	static struct player players[WORKERS + 1];
 
 	for (unsigned i = 0; i <= WORKERS; i++) {
