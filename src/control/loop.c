@@ -964,8 +964,10 @@ int loop_run(const struct loop_options *options, struct conf *conf)
 	rcu_thread_start();
 
 	bool started = start(l);
-	if (started)
+	if (started) {
+		heap_grow();
 		serve(l);
+	}
 	bool well = started && !l->failed;
 	stop(l);
 	rcu_thread_stop();
