@@ -225,8 +225,7 @@ static void retry(struct mail *m, unsigned from, unsigned to)
 
 void mail_wake(struct mail *m, unsigned party)
 {
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_exchange_explicit(&m->parties[party].sleeping, false, memory_order_relaxed))
+	if (atomic_exchange_explicit(&m->parties[party].sleeping, false, memory_order_acq_rel))
 		mail_kick(m, party);
 }
 
@@ -300,17 +299,20 @@ int mail_fd(const struct mail *m, unsigned party)
 	return m->parties[party].fd;
 }
 
-/* The store of `sleeping` and the look into the rings must not change places, nor a sender's store
- * of head and its look at `sleeping` (mail_wake): hence the two full fences. */
+/*
+ * No message may wait beside a sleeper. Senders and sleeper meet in read-modify-write operations on
+ * `sleeping`, all of them, so that each sees what the one before had done. Either the sender's
+ * comes after mail_sleep's, then it reads true and calls; or it comes before, then what it put into
+ * the ring is seen here.
+ */
 bool mail_sleep(struct mail *m, unsigned party)
 {
 	struct party *p = &m->parties[party];
 
-	atomic_store_explicit(&p->sleeping, true, memory_order_relaxed);
-	atomic_thread_fence(memory_order_seq_cst);
+	atomic_exchange_explicit(&p->sleeping, true, memory_order_acq_rel);
 	if (mail_is_empty(m, party))
 		return true;
-	atomic_store_explicit(&p->sleeping, false, memory_order_relaxed);
+	atomic_exchange_explicit(&p->sleeping, false, memory_order_acq_rel);
 	return false;
 }
 
@@ -319,7 +321,7 @@ void mail_awake(struct mail *m, unsigned party)
 	struct party *p = &m->parties[party];
 	uint64_t count;
 
-	atomic_store_explicit(&p->sleeping, false, memory_order_relaxed);
+	atomic_exchange_explicit(&p->sleeping, false, memory_order_acq_rel);
 	if (read(p->fd, &count, sizeof(count)) < 0)
 		return; /* nobody called: a timer or a packet ended the sleep */
 }

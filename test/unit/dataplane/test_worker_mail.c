@@ -61,10 +61,12 @@ static void a_login_that_waited_leaves_nothing_behind(void **state)
 	free(c);
 }
 
-static void a_full_ring_loses_packets_but_no_messages(void **state)
+/* Many workers have small rings. */
+enum { MANY_WORKERS = 64 };
+
+static void fill_a_ring(unsigned n_workers)
 {
-	(void)state;
-	struct mail *m = mail_new(&test_plain_alloc, 2);
+	struct mail *m = mail_new(&test_plain_alloc, n_workers);
 	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
 	struct msg_l2tp_control packet = MSG_INIT(MSG_L2TP_CONTROL, struct msg_l2tp_control);
 	enum { MANY = 100000 };
@@ -90,11 +92,17 @@ static void a_full_ring_loses_packets_but_no_messages(void **state)
 	free(c);
 }
 
-/* A subscriber's packets may not fill all of it: an echo or a HELLO behind them gets through. */
-static void data_leaves_room_for_control(void **state)
+static void a_full_ring_loses_packets_but_no_messages(void **state)
 {
 	(void)state;
-	struct mail *m = mail_new(&test_plain_alloc, 2);
+	fill_a_ring(2);
+	fill_a_ring(MANY_WORKERS);
+}
+
+/* A subscriber's packets may not fill all of it: an echo or a HELLO behind them gets through. */
+static void fill_with_data(unsigned n_workers, unsigned n_control)
+{
+	struct mail *m = mail_new(&test_plain_alloc, n_workers);
 	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
 	struct msg_ppp_frame frame = MSG_INIT(MSG_PPP_FRAME, struct msg_ppp_frame);
 	static const uint8_t bytes[1400];
@@ -107,7 +115,7 @@ static void data_leaves_room_for_control(void **state)
 	assert_int_equal(counter_drops(c, DROP_RING_FULL), 0);
 	assert_true(mail_takes_data(m, 1, 0)); /* another pair has its own */
 	frame.msg.len = (uint16_t)(sizeof(frame) + 12);
-	for (; control < 1000; control++)
+	for (; control < n_control; control++)
 		mail_send(m, 0, 1, &frame.msg, span_of(bytes, 12), c);
 	assert_int_equal(counter_drops(c, DROP_RING_FULL), 0);
 	assert_false(mail_takes_data(m, 0, 1));
@@ -115,6 +123,38 @@ static void data_leaves_room_for_control(void **state)
 		assert_non_null(mail_next(m, 1, &from));
 	assert_null(mail_next(m, 1, &from));
 	assert_true(mail_takes_data(m, 0, 1));
+	mail_free(m);
+	free(c);
+}
+
+static void data_leaves_room_for_control(void **state)
+{
+	(void)state;
+	fill_with_data(2, 1000);
+	fill_with_data(MANY_WORKERS, 100);
+}
+
+/* The longest message that there is fits even into a small ring, and a long one behind it. */
+static void the_longest_message_fits(void **state)
+{
+	(void)state;
+	struct mail *m = mail_new(&test_plain_alloc, MANY_WORKERS);
+	struct counters *c = aligned_alloc(64, (sizeof(*c) + 63) / 64 * 64);
+	struct msg_l2tp_control packet = MSG_INIT(MSG_L2TP_CONTROL, struct msg_l2tp_control);
+	static const uint8_t bytes[MSG_MAX];
+	unsigned from;
+
+	memset(c, 0, sizeof(*c));
+	packet.msg.len = MSG_MAX;
+	for (unsigned i = 0; i < 100; i++) {
+		for (unsigned j = 0; j < 2; j++)
+			mail_send(m, 3, 5, &packet.msg, span_of(bytes, MSG_MAX - sizeof(packet)),
+				  c);
+		for (unsigned j = 0; j < 2; j++)
+			assert_int_equal(mail_next(m, 5, &from)->len, MSG_MAX);
+		assert_null(mail_next(m, 5, &from));
+	}
+	assert_int_equal(counter_drops(c, DROP_RING_FULL), 0);
 	mail_free(m);
 	free(c);
 }
@@ -281,6 +321,7 @@ int main(void)
 		cmocka_unit_test(a_full_ring_loses_packets_but_no_messages),
 		cmocka_unit_test(a_login_that_waited_leaves_nothing_behind),
 		cmocka_unit_test(data_leaves_room_for_control),
+		cmocka_unit_test(the_longest_message_fits),
 		cmocka_unit_test(rings_have_small_pages),
 		cmocka_unit_test(a_sender_that_never_stops_does_not_silence_the_others),
 		cmocka_unit_test(a_packet_travels_behind_its_header),
