@@ -173,6 +173,34 @@ static void many_changes_come_out_as_the_last_one_of_each(void **state)
 	steer_tun_close(s);
 }
 
+/* As many as there is room for, and one more: that one goes by the hash, the others where they
+ * shall, and it finds room when another left. */
+static void a_million_addresses_have_room(void **state)
+{
+	(void)state;
+	struct steer_tun *s = open_or_skip();
+	enum { FIRST = 0x0A000000, SOME = 997, MARK = 100000 };
+	struct ip_prefix p = {.len = 32};
+
+	for (uint32_t i = 0; i <= STEER_TUN_ENTRIES; i++) {
+		p.addr = ip_addr_v4(FIRST + i);
+		steer_tun_set(s, &p, MARK + i);
+	}
+	steer_tun_flush(s);
+	assert_int_equal(steer_tun_refused(s), 1);
+	for (uint32_t i = 0; i < STEER_TUN_ENTRIES; i += SOME)
+		assert_int_equal(queue4(s, FIRST + i), MARK + i);
+	assert_int_equal(queue4(s, FIRST + STEER_TUN_ENTRIES - 1), MARK + STEER_TUN_ENTRIES - 1);
+	assert_in_range(queue4(s, FIRST + STEER_TUN_ENTRIES), 0, UINT16_MAX);
+	clear(s, "10.0.0.0/32");
+	set(s, "10.16.0.0/32", 7); /* FIRST + STEER_TUN_ENTRIES */
+	steer_tun_flush(s);
+	assert_int_equal(queue4(s, FIRST + STEER_TUN_ENTRIES), 7);
+	assert_int_equal(steer_tun_refused(s), 1);
+	steer_tun_close(s);
+	assert_int_equal(heap.held, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +208,7 @@ int main(void)
 		cmocka_unit_test(unknown_destinations_keep_one_queue_each_and_spread),
 		cmocka_unit_test(what_is_no_ip_packet_goes_to_the_first_queue),
 		cmocka_unit_test(many_changes_come_out_as_the_last_one_of_each),
+		cmocka_unit_test(a_million_addresses_have_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
