@@ -9,7 +9,7 @@
 
 enum {
 	PPP_IP6_LOW = 0x57,
-	LOOK_AHEAD = 4,
+	LOOK_AHEAD = 8,
 	IP6_SRC_AT = 8,
 	DP_SEGMENT_MAX = 9216, /* to be fragmented; longer than any MTU that is in use */
 };
@@ -503,6 +503,15 @@ static unsigned fitting(const struct dp_packet *in, unsigned n)
 	return i;
 }
 
+/* What is changed for each packet of the session. */
+static void prefetch(const struct dp_session *s)
+{
+	if (!s)
+		return;
+	__builtin_prefetch(s->counters, 1);
+	dp_service_prefetch(s, DP_WAY_DOWN);
+}
+
 unsigned dp_down(const struct dp_world *w, struct dp_down *d, const struct dp_packet *in,
 		 unsigned n)
 {
@@ -522,11 +531,11 @@ unsigned dp_down(const struct dp_world *w, struct dp_down *d, const struct dp_pa
 	for (unsigned i = 0; i < good; i++)
 		slots[i] = routes[i].slot;
 	dp_sessions_at_rcu(w->tables, slots, good, sessions);
+	for (unsigned i = 0; i < LOOK_AHEAD && i < good; i++)
+		prefetch(sessions[i]);
 	for (unsigned i = 0; i < good; i++) {
-		if (i + LOOK_AHEAD < good && sessions[i + LOOK_AHEAD]) {
-			__builtin_prefetch(sessions[i + LOOK_AHEAD]->counters, 1);
-			dp_service_prefetch(sessions[i + LOOK_AHEAD], DP_WAY_DOWN);
-		}
+		if (i + LOOK_AHEAD < good)
+			prefetch(sessions[i + LOOK_AHEAD]);
 		to_session(w, d, sessions[i], routes[i], &packets[i], &run);
 	}
 	run_end(w, &run);
