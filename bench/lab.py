@@ -119,12 +119,12 @@ class Lab:
                     run("dpkg", "-x", os.path.join(where, name), self.old_root)
         return daemon
 
-    def world(self, which, sessions, tunnels=1, workers=1):
+    def world(self, which, sessions, tunnels=1, workers=1, ports=0):
         """The world with these properties, made at its first use."""
         for w in self.worlds:
             if (w.which, w.sessions, w.tunnels, w.workers) == (which, sessions, tunnels, workers):
                 return w
-        w = World(self, which, sessions, tunnels, workers)
+        w = World(self, which, sessions, tunnels, workers, ports)
         self.worlds.append(w)
         try:
             w.start()
@@ -149,12 +149,13 @@ class Lab:
 class World:
     """One daemon with its network and its load generator."""
 
-    def __init__(self, lab, which, sessions, tunnels, workers):
+    def __init__(self, lab, which, sessions, tunnels, workers, ports=0):
         self.lab, self.which, self.sessions, self.tunnels, self.workers = lab, which, sessions, tunnels, workers
         self.name = f"{which}-{sessions}-{tunnels}" + (f"-w{workers}" if workers > 1 else "")
         self.id = f"{lab.id}.{len(lab.worlds)}.{time.monotonic_ns() % 100000}"
         self.config, self.pool, self.radius = "", POOL, ["--pool", POOL_BASE]  # what a special world has else
         self.room = sessions + 20000 if sessions + 20000 <= 65535 * tunnels else sessions
+        self.ports = ports  # of the LAC; 0: one for each tunnel
         self.processes, self.napi = [], []
         self.daemon = self.loadgen = None
         self.empty_kb = self.full_kb = 0
@@ -278,6 +279,7 @@ class World:
         command = [os.path.join(self.lab.build, "bench/loadgen"), "--interactive", "--netns", self.ns("lac"),
                    "--core-netns", self.ns("net"), "--lns", LNS_IP, "--core-addr", NET_IP, "--secret", SECRET,
                    "--auth", "chap", "--sessions", str(self.room), "--tunnels", str(self.tunnels),
+                   *(["--ports", str(self.ports)] if self.ports else []),
                    "--watch-pid", str(self.daemon.pid), *watch]
         self.loadgen = subprocess.Popen(["taskset", "-c", cpu, *command], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=open(self.path("loadgen"), "ab"),
