@@ -90,6 +90,7 @@ struct lg_conf {
 	struct lg_ppp_conf ppp;
 	unsigned ppp_timeout_ms, l2tp_tries;
 	bool length_bit;
+	uint32_t speed; /* Tx Connect Speed */
 	struct in_addr core_addr;
 	unsigned core_port;
 	int watch_pid, watch_cpu;

@@ -179,7 +179,7 @@ static void send_iccn(struct lg *g, struct lg_tunnel *t, const struct lg_session
 	uint8_t room[LG_CONTROL_MAX];
 	struct wbuf w = wbuf_of(room, sizeof(room));
 	lg_control_begin(&w, t->peer_id, s->peer_sid, LG_ICCN);
-	lg_avp_u32(&w, LG_AVP_TX_CONNECT_SPEED, 10000000);
+	lg_avp_u32(&w, LG_AVP_TX_CONNECT_SPEED, g->conf.speed);
 	lg_avp_u32(&w, LG_AVP_FRAMING_TYPE, 1);
 	queue_message(g, t, &w);
 }

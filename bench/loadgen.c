@@ -54,6 +54,7 @@ static const char help[] =
 	"  --hostname NAME         of the LAC (loadgen)\n"
 	"  --window N              receive window that we announce, 4 to 128 (16)\n"
 	"  --l2tp-tries N          retransmissions before a tunnel is lost (8)\n"
+	"  --speed N               Tx Connect Speed of the calls (10000000)\n"
 	"  --length-bit            data packets with the length field\n"
 	"Subscribers\n"
 	"  --auth pap|chap|any     what they accept (any)\n"
@@ -98,6 +99,7 @@ enum option_id {
 	O_USER,
 	O_PASSWORD,
 	O_MRU,
+	O_SPEED,
 	O_NO_DNS,
 	O_LCP_WAITS,
 	O_PPP_TIMEOUT,
@@ -132,6 +134,7 @@ static const struct option options[] = {
 	{"user", required_argument, NULL, O_USER},
 	{"password", required_argument, NULL, O_PASSWORD},
 	{"mru", required_argument, NULL, O_MRU},
+	{"speed", required_argument, NULL, O_SPEED},
 	{"lcp-waits", no_argument, NULL, O_LCP_WAITS},
 	{"no-dns", no_argument, NULL, O_NO_DNS},
 	{"ppp-timeout", required_argument, NULL, O_PPP_TIMEOUT},
@@ -176,6 +179,7 @@ static struct lg_conf defaults(void)
 			.want_dns = true},
 		.ppp_timeout_ms = 3000,
 		.l2tp_tries = 8,
+		.speed = 10000000,
 		.core_port = 9000,
 		.watch_cpu = -1,
 	};
@@ -296,6 +300,9 @@ static bool subscriber_option(struct lg_conf *c, int o, const char *arg)
 		return true;
 	case O_MRU:
 		c->ppp.mru = (uint16_t)number(arg, 0, 65535);
+		return true;
+	case O_SPEED:
+		c->speed = (uint32_t)number(arg, 0, UINT32_MAX);
 		return true;
 	case O_LCP_WAITS:
 		c->ppp.lcp_waits = true;

@@ -198,7 +198,7 @@ static void put_connect_info(const struct core_session *s, struct wbuf *w)
 
 	if (s->tx_speed == 0 && s->rx_speed == 0)
 		return;
-	uint64_t rx = s->rx_speed ? s->rx_speed : s->tx_speed; /* absent: same (RFC 2661 4.4.3) */
+	uint64_t rx = s->rx_speed ? s->rx_speed : s->tx_speed; /* absent: same (RFC 2661 4.4.4) */
 	snprintf(text, sizeof(text), "%" PRIu64 "/%" PRIu64, s->tx_speed, rx);
 	rad_put_text(w, RAD_CONNECT_INFO, text);
 }

@@ -214,8 +214,6 @@ void tell_call_up(struct tunnel_shard *s, const struct call *c, const struct l2t
 	m.serial = c->setup->serial;
 	m.tx_speed = l2tp_msg_speed(iccn, L2TP_AVP_TX_CONNECT_SPEED);
 	m.rx_speed = l2tp_msg_speed(iccn, L2TP_AVP_RX_CONNECT_SPEED);
-	if (!l2tp_msg_has(iccn, L2TP_AVP_RX_CONNECT_SPEED))
-		m.rx_speed = m.tx_speed; /* RFC 2661 4.4.4: absent means symmetrical */
 	m.framing = l2tp_msg_u32(iccn, L2TP_AVP_FRAMING_TYPE);
 	m.sequencing = l2tp_msg_has(iccn, L2TP_AVP_SEQUENCING_REQUIRED);
 	m.calling = c->setup->calling;
