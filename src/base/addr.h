@@ -52,6 +52,12 @@ static inline bool ip_addr_equal(const struct ip_addr *a, const struct ip_addr *
 	return a->family == b->family && memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
 
+/* fe80::/10: means something on one interface only. */
+static inline bool ip_addr_is_link_local(const struct ip_addr *a)
+{
+	return a->family == 6 && a->b[0] == 0xFE && (a->b[1] & 0xC0) == 0x80;
+}
+
 static inline bool sock_addr_equal(const struct sock_addr *a, const struct sock_addr *b)
 {
 	return a->port == b->port && ip_addr_equal(&a->ip, &b->ip);

@@ -8,10 +8,10 @@
 #include "bgp/bgp_update.h"
 
 enum {
-	BGP_PEERS_MAX = 64,
 	BGP_NETWORKS_MAX = 64,
-	BGP_NAME_MAX = 254,    /* with the NUL */
-	BGP_PASSWORD_MAX = 81, /* TCP_MD5SIG_MAXKEYLEN and the NUL */
+	BGP_NAME_MAX = 254,	/* with the NUL */
+	BGP_INTERFACE_MAX = 16, /* with the NUL */
+	BGP_PASSWORD_MAX = 81,	/* TCP_MD5SIG_MAXKEYLEN and the NUL */
 	BGP_KEEPALIVE_S = 60,
 	BGP_HOLD_S = 180,
 	BGP_CONNECT_RETRY_S = 30,
@@ -31,7 +31,8 @@ struct bgp_policy {
 struct bgp_session_conf {
 	struct ip_addr addr; /* unset: the name could not be resolved */
 	struct ip_addr source;
-	uint32_t remote_as; /* 0 = ours */
+	char interface[BGP_INTERFACE_MAX]; /* of a link-local address */
+	uint32_t remote_as;		   /* 0 = ours */
 	uint32_t connect_retry_s;
 	uint16_t port, keepalive_s, hold_s;
 	uint16_t restart_s; /* graceful restart; 0 = off */
@@ -53,8 +54,9 @@ struct bgp_conf {
 	bool aggregate; /* what lies within an announced network is not announced itself */
 	unsigned n_networks;
 	struct ip_prefix networks[BGP_NETWORKS_MAX]; /* announced besides the pool's */
-	unsigned n_peers;
-	struct bgp_peer_conf peers[BGP_PEERS_MAX];
+	unsigned n_peers, room;
+	struct bgp_peer_conf *peers;
+	const struct alloc *alloc; /* where they come from, NULL: of the caller's own */
 };
 
 #endif

@@ -466,14 +466,27 @@ static bool may_come(struct bgp_peer *p, nsec now)
 	return true;
 }
 
+/* What it began before is over: it gave up on that, or lost its power over it. The latter is heard
+ * of only with graceful restart (RFC 4724 section 5), else a session that is up stays. */
+static bool make_way(struct bgp_peer *p, nsec now)
+{
+	struct bgp_conn *c = &p->conns[BGP_IN];
+
+	if (c->state != BGP_STATE_ESTABLISHED)
+		fail(p, BGP_IN, BGP_ERR_CEASE_REJECTED, now);
+	else if (c->theirs.graceful && nsec_age_s(p->up_at, now) >= LATE_COLLISION_S)
+		drop(p, BGP_IN, NULL, now);
+	else
+		return false;
+	return true;
+}
+
 bool bgp_peer_accepted(struct bgp_peer *p, const struct ip_addr *local, nsec now)
 {
 	struct bgp_conn *c = &p->conns[BGP_IN];
 
-	if (p->stopped || c->state == BGP_STATE_ESTABLISHED || !may_come(p, now))
+	if (p->stopped || !may_come(p, now) || !make_way(p, now))
 		return false;
-	if (c->state != BGP_STATE_IDLE)
-		fail(p, BGP_IN, BGP_ERR_CEASE_REJECTED, now); /* the neighbour gave up on it */
 	if (!conn_begin(p, c, local))
 		return false;
 	send_open(p, BGP_IN, now);

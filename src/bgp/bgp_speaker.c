@@ -4,6 +4,7 @@
 
 enum {
 	FEED_PER_TURN = 4096, /* prefixes */
+	SLOTS_FIRST = 16,
 	PAUSE_S = 1, /* a neighbour has seen the old session end before it sees a new one */
 };
 
@@ -24,6 +25,7 @@ static void peer_free(struct bgp_speaker *s, struct bgp_peer *p, const struct bg
 	bgp_peer_stop(p, why);
 	bgp_peer_fini(p);
 	list_del(&p->of_speaker);
+	s->slots[p->slot] = NULL;
 	alloc_put(s->env->alloc, p, sizeof(*p));
 }
 
@@ -33,6 +35,7 @@ void bgp_speaker_fini(struct bgp_speaker *s)
 
 	while ((at = list_first(&s->peers)))
 		peer_free(s, peer_of(at), NULL);
+	alloc_put(s->env->alloc, s->slots, s->n_slots * sizeof(struct bgp_peer *));
 	bgp_rib_fini(&s->rib);
 }
 
@@ -42,21 +45,28 @@ struct bgp_peer *bgp_speaker_next(const struct bgp_speaker *s, const struct bgp_
 	return at == &s->peers ? NULL : peer_of(at);
 }
 
-struct bgp_peer *bgp_speaker_by_addr(const struct bgp_speaker *s, const struct ip_addr *addr)
+struct bgp_peer *bgp_speaker_by_slot(const struct bgp_speaker *s, unsigned slot)
+{
+	return slot < s->n_slots ? s->slots[slot] : NULL;
+}
+
+struct bgp_peer *bgp_speaker_by_addr(const struct bgp_speaker *s, const struct ip_addr *addr,
+				     const char *interface)
 {
 	struct bgp_peer *p = NULL;
 
 	while ((p = bgp_speaker_next(s, p)))
-		if (ip_addr_equal(&p->conf.session.addr, addr))
+		if (ip_addr_equal(&p->conf.session.addr, addr) &&
+		    strcmp(p->conf.session.interface, interface) == 0)
 			return p;
 	return NULL;
 }
 
 bool bgp_peer_is_called(const struct bgp_peer *p, const char *name)
 {
-	char text[IP_ADDR_TEXT];
+	struct ip_addr ip;
 	return strcmp(p->conf.name, name) == 0 ||
-	       strcmp(ip_addr_text(&p->conf.session.addr, text), name) == 0;
+	       (ip_addr_parse(span_str(name), &ip) && ip_addr_equal(&p->conf.session.addr, &ip));
 }
 
 /* ---- configuration --------------------------------------------------------------------------- */
@@ -71,10 +81,10 @@ static struct bgp_peer *by_name(const struct bgp_speaker *s, const char *name)
 	return NULL;
 }
 
-static bool is_configured(const struct bgp_conf *conf, const char *name)
+bool bgp_speaker_keeps(const struct bgp_conf *conf, const struct bgp_peer *p)
 {
-	for (unsigned i = 0; i < conf->n_peers; i++)
-		if (strcmp(conf->peers[i].name, name) == 0)
+	for (unsigned i = 0; conf->as && i < conf->n_peers; i++)
+		if (strcmp(conf->peers[i].name, p->conf.name) == 0)
 			return true;
 	return false;
 }
@@ -87,23 +97,39 @@ static void remove_missing(struct bgp_speaker *s, const struct bgp_conf *conf)
 	bgp_error_cease(&why, BGP_ERR_CEASE_REMOVED, "");
 	list_each_safe (at, after, &s->peers) {
 		struct bgp_peer *p = peer_of(at);
-		if (conf->as == 0 || !is_configured(conf, p->conf.name))
+		if (!bgp_speaker_keeps(conf, p))
 			peer_free(s, p, &why);
 	}
 }
 
-static unsigned free_slot(const struct bgp_speaker *s)
+static bool slots_grow(struct bgp_speaker *s)
 {
-	bool used[BGP_PEERS_MAX] = {false};
-	struct bgp_peer *p = NULL;
+	const struct alloc *a = s->env->alloc;
+	unsigned n = s->n_slots ? 2 * s->n_slots : SLOTS_FIRST;
+	struct bgp_peer **more = alloc_get(a, n * sizeof(struct bgp_peer *));
+
+	if (!more)
+		return false;
+	for (unsigned i = 0; i < s->n_slots; i++)
+		more[i] = s->slots[i];
+	alloc_put(a, s->slots, s->n_slots * sizeof(struct bgp_peer *));
+	s->slots = more;
+	s->n_slots = n;
+	return true;
+}
+
+/* The lowest that is free; false when out of memory. */
+static bool slot_take(struct bgp_speaker *s, struct bgp_peer *p)
+{
 	unsigned slot = 0;
 
-	while ((p = bgp_speaker_next(s, p)))
-		used[p->slot] = true;
-	while (used[slot])
+	while (slot < s->n_slots && s->slots[slot])
 		slot++;
-	LNS_ASSERT(slot < BGP_PEERS_MAX);
-	return slot;
+	if (slot == s->n_slots && !slots_grow(s))
+		return false;
+	s->slots[slot] = p;
+	p->slot = slot;
+	return true;
 }
 
 static void peer_begin(struct bgp_speaker *s, struct bgp_peer *p, const struct bgp_peer_conf *conf,
@@ -123,7 +149,10 @@ static bool peer_add(struct bgp_speaker *s, const struct bgp_peer_conf *conf, ns
 	if (!p)
 		return false;
 	bgp_peer_init(p, s->env, &s->rib);
-	p->slot = free_slot(s);
+	if (!slot_take(s, p)) {
+		alloc_put(s->env->alloc, p, sizeof(*p));
+		return false;
+	}
 	list_add_tail(&s->peers, &p->of_speaker);
 	peer_begin(s, p, conf, now);
 	return true;
@@ -183,19 +212,21 @@ void bgp_speaker_restart(struct bgp_peer *p, nsec now)
 	bgp_peer_start(p, nsec_add(now, NSEC_S(PAUSE_S)));
 }
 
-/* The slots from..to-1; what is left of `most`. */
-static unsigned feed(struct bgp_speaker *s, unsigned from, unsigned to, unsigned most, nsec now)
-{
-	struct bgp_peer *p = NULL;
-
-	while ((p = bgp_speaker_next(s, p)))
-		if (p->slot >= from && p->slot < to)
-			most -= bgp_peer_feed(p, most, now);
-	return most;
-}
-
 /* So much in a turn for all of them together, each time another one first: whatever they ask for,
  * the thread has its other work. */
+static void feed(struct bgp_speaker *s, nsec now)
+{
+	unsigned most = FEED_PER_TURN;
+
+	s->first = s->first + 1 < s->n_slots ? s->first + 1 : 0;
+	for (unsigned i = 0; i < s->n_slots; i++) {
+		unsigned slot = s->first + i;
+		struct bgp_peer *p = s->slots[slot < s->n_slots ? slot : slot - s->n_slots];
+		if (p)
+			most -= bgp_peer_feed(p, most, now);
+	}
+}
+
 nsec bgp_speaker_turn(struct bgp_speaker *s, nsec now)
 {
 	struct bgp_peer *p = NULL;
@@ -204,9 +235,7 @@ nsec bgp_speaker_turn(struct bgp_speaker *s, nsec now)
 	bgp_rib_settle(&s->rib);
 	while ((p = bgp_speaker_next(s, p)))
 		next = nsec_min(next, bgp_peer_turn(p, now));
-	s->first = (s->first + 1) % BGP_PEERS_MAX;
-	unsigned left = feed(s, s->first, BGP_PEERS_MAX, FEED_PER_TURN, now);
-	feed(s, 0, s->first, left, now);
+	feed(s, now);
 	bgp_rib_collect(&s->rib);
 	return next;
 }

@@ -11,8 +11,10 @@
 struct bgp_speaker {
 	const struct bgp_env *env;
 	struct bgp_rib rib;
-	struct list_head peers; /* bgp_peer.of_speaker, in the order of the configuration */
-	uint32_t as;		/* 0: no BGP */
+	struct list_head peers;	 /* bgp_peer.of_speaker, in the order of the configuration */
+	struct bgp_peer **slots; /* by bgp_peer.slot; NULL: free */
+	unsigned n_slots;
+	uint32_t as; /* 0: no BGP */
 	struct ip_addr id;
 	nsec started;
 	unsigned first; /* slot of the neighbour that is fed first */
@@ -26,13 +28,20 @@ void bgp_speaker_fini(struct bgp_speaker *s);
  * only send the prefixes again. False: out of memory, some neighbours are missing. */
 bool bgp_speaker_conf(struct bgp_speaker *s, const struct bgp_conf *conf, nsec now);
 
+/* Whether a configuration still has it. */
+bool bgp_speaker_keeps(const struct bgp_conf *conf, const struct bgp_peer *p);
+
 /* A neighbour's name has an address now: it begins, unless it has one already. */
 void bgp_speaker_address(struct bgp_speaker *s, const char *name, const struct ip_addr *addr,
 			 nsec now);
 
 /* Neighbours, NULL at the end; `p` NULL starts. */
 struct bgp_peer *bgp_speaker_next(const struct bgp_speaker *s, const struct bgp_peer *p);
-struct bgp_peer *bgp_speaker_by_addr(const struct bgp_speaker *s, const struct ip_addr *addr);
+/* Slots are filled from 0: with n neighbours configured, a new one's slot is below n. */
+struct bgp_peer *bgp_speaker_by_slot(const struct bgp_speaker *s, unsigned slot);
+/* A link-local address is told apart by its interface. */
+struct bgp_peer *bgp_speaker_by_addr(const struct bgp_speaker *s, const struct ip_addr *addr,
+				     const char *interface);
 /* By its name or address as text. */
 bool bgp_peer_is_called(const struct bgp_peer *p, const char *name);
 

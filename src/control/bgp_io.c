@@ -15,9 +15,10 @@
 #include "control/resolver.h"
 
 enum {
-	LISTENER_V4 = 0xFFF0, /* numbers of events; below them: slot * 2 + side */
-	LISTENER_V6 = 0xFFF1,
-	RESOLVER = 0xFFF2,
+	LISTENER_V4, /* numbers of events */
+	LISTENER_V6,
+	RESOLVER,
+	FIRST_LINK = 16, /* and slot * 2 + side */
 	READ_BYTES = 32 * 1024,
 	READS_PER_EVENT = 4,
 	READ_RATE = 4 * 1024 * 1024, /* bytes per second of one neighbour */
@@ -34,6 +35,11 @@ struct link {
 	nsec paid_at;	/* when what it has sent will be within the rate */
 };
 
+struct sockets {
+	struct link links[BGP_SIDES];
+	bool unguarded; /* the listener could not take its password */
+};
+
 struct bgp_io {
 	const struct alloc *alloc;
 	int epoll_fd;
@@ -47,8 +53,8 @@ struct bgp_io {
 	unsigned n_networks;
 	struct ip_prefix networks[BGP_NETWORKS_MAX]; /* of the configuration */
 	int listener[2];			     /* IPv4, IPv6; -1 */
-	bool unguarded[BGP_PEERS_MAX];		     /* the listener could not take its password */
-	struct link links[BGP_PEERS_MAX][BGP_SIDES];
+	unsigned n_sockets;
+	struct sockets *sockets; /* by bgp_peer.slot */
 	uint8_t bytes[READ_BYTES];
 };
 
@@ -61,7 +67,12 @@ static void complain(const struct bgp_peer *p, const char *what)
 
 static struct link *link_of(struct bgp_io *io, const struct bgp_peer *p, enum bgp_side side)
 {
-	return &io->links[p->slot][side];
+	return &io->sockets[p->slot].links[side];
+}
+
+static unsigned event_of(const struct bgp_peer *p, enum bgp_side side)
+{
+	return FIRST_LINK + p->slot * BGP_SIDES + side;
 }
 
 static bool watch(struct bgp_io *io, int op, int fd, unsigned number, uint32_t events)
@@ -77,7 +88,7 @@ static bool link_begin(struct bgp_io *io, const struct bgp_peer *p, enum bgp_sid
 	LNS_ASSERT(l->fd < 0);
 	*l = (struct link){.fd = fd, .asked = EPOLLIN | EPOLLOUT};
 	bgp_sock_nodelay(fd);
-	return watch(io, EPOLL_CTL_ADD, fd, p->slot * BGP_SIDES + side, l->asked);
+	return watch(io, EPOLL_CTL_ADD, fd, event_of(p, side), l->asked);
 }
 
 static void link_end(struct link *l)
@@ -98,7 +109,7 @@ static void link_interest(struct bgp_io *io, const struct bgp_peer *p, enum bgp_
 	if (l->fd < 0 || l->asked == events)
 		return;
 	l->asked = events;
-	watch(io, EPOLL_CTL_MOD, l->fd, p->slot * BGP_SIDES + side, events);
+	watch(io, EPOLL_CTL_MOD, l->fd, event_of(p, side), events);
 }
 
 static bool would_block(void)
@@ -188,7 +199,7 @@ static bool connect_to(struct bgp_io *io, struct bgp_peer *p, int fd)
 	socklen_t n;
 
 	if (ip_addr_is_set(&s->source)) {
-		n = bgp_sock_addr(&s->source, 0, &address);
+		n = bgp_sock_addr(&s->source, s->interface, 0, &address);
 		if (bind(fd, (struct sockaddr *)&address, n) != 0) {
 			complain(p, "update-source");
 			return false;
@@ -200,7 +211,7 @@ static bool connect_to(struct bgp_io *io, struct bgp_peer *p, int fd)
 	}
 	if (!bgp_sock_ttl(fd, s->addr.family, s))
 		complain(p, "TTL");
-	n = bgp_sock_addr(&s->addr, s->port, &address);
+	n = bgp_sock_addr(&s->addr, s->interface, s->port, &address);
 	if (connect(fd, (struct sockaddr *)&address, n) != 0 && errno != EINPROGRESS)
 		return false;
 	return link_begin(io, p, BGP_OUT, fd);
@@ -264,19 +275,23 @@ static void passwords_update(struct bgp_io *io)
 	while ((p = bgp_speaker_next(&io->speaker, p))) {
 		const struct bgp_session_conf *s = &p->conf.session;
 		int fd = io->listener[s->addr.family == 6];
-		io->unguarded[p->slot] = fd >= 0 && ip_addr_is_set(&s->addr) &&
-					 !bgp_sock_md5(fd, &s->addr, s->password);
-		if (io->unguarded[p->slot])
+		bool *unguarded = &io->sockets[p->slot].unguarded;
+		*unguarded = fd >= 0 && ip_addr_is_set(&s->addr) &&
+			     !bgp_sock_md5(fd, &s->addr, s->password);
+		if (*unguarded)
 			complain(p, "password; its connections are refused");
 	}
 }
 
-static void accept_one(struct bgp_io *io, int fd, const struct ip_addr *from, nsec now)
+static void accept_one(struct bgp_io *io, int fd, const struct sockaddr *s, nsec now)
 {
-	struct bgp_peer *p = bgp_speaker_by_addr(&io->speaker, from);
-	struct ip_addr local = bgp_sock_local(fd);
+	char interface[BGP_INTERFACE_MAX];
+	struct ip_addr from = bgp_sock_ip(s), local = bgp_sock_local(fd);
 
-	if (!p || io->unguarded[p->slot] || !bgp_sock_ttl(fd, from->family, &p->conf.session) ||
+	bgp_sock_interface(s, interface);
+	struct bgp_peer *p = bgp_speaker_by_addr(&io->speaker, &from, interface);
+	if (!p || io->sockets[p->slot].unguarded ||
+	    !bgp_sock_ttl(fd, from.family, &p->conf.session) ||
 	    !bgp_peer_accepted(p, &local, now)) {
 		counter_add(io->counters, C_BGP_REFUSED, 1);
 		close(fd);
@@ -294,8 +309,7 @@ static void take_connections(struct bgp_io *io, int listener, nsec now)
 		int fd = accept4(listener, (struct sockaddr *)&s, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0)
 			return;
-		struct ip_addr from = bgp_sock_ip((struct sockaddr *)&s);
-		accept_one(io, fd, &from, now);
+		accept_one(io, fd, (struct sockaddr *)&s, now);
 	}
 }
 
@@ -341,16 +355,6 @@ static void take_answers(struct bgp_io *io, nsec now)
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-static struct bgp_peer *by_slot(struct bgp_io *io, unsigned slot)
-{
-	struct bgp_peer *p = NULL;
-
-	while ((p = bgp_speaker_next(&io->speaker, p)))
-		if (p->slot == slot)
-			return p;
-	return NULL;
-}
-
 static void take_connected(struct bgp_io *io, struct bgp_peer *p, nsec now)
 {
 	struct link *l = link_of(io, p, BGP_OUT);
@@ -380,8 +384,9 @@ void bgp_io_event(struct bgp_io *io, unsigned what, nsec now)
 			take_connections(io, fd, now);
 		return;
 	}
-	struct bgp_peer *p = by_slot(io, what / BGP_SIDES);
-	enum bgp_side side = (enum bgp_side)(what % BGP_SIDES);
+	unsigned link = what - FIRST_LINK;
+	struct bgp_peer *p = bgp_speaker_by_slot(&io->speaker, link / BGP_SIDES);
+	enum bgp_side side = (enum bgp_side)(link % BGP_SIDES);
 	if (!p || link_of(io, p, side)->fd < 0)
 		return;
 	if (p->conns[side].state == BGP_STATE_CONNECT)
@@ -475,10 +480,48 @@ static void networks_update(struct bgp_io *io)
 	memcpy(io->networks, c->networks, sizeof(io->networks));
 }
 
+/* Room for the sockets of so many neighbours. */
+static bool sockets_reserve(struct bgp_io *io, unsigned n)
+{
+	if (n <= io->n_sockets)
+		return true;
+	struct sockets *more = alloc_get(io->alloc, n * sizeof(*more));
+	if (!more)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		more[i].links[BGP_OUT].fd = more[i].links[BGP_IN].fd = -1;
+		if (i < io->n_sockets)
+			more[i] = io->sockets[i];
+	}
+	alloc_put(io->alloc, io->sockets, io->n_sockets * sizeof(*more));
+	io->sockets = more;
+	io->n_sockets = n;
+	return true;
+}
+
+/* A neighbour that goes leaves no key behind: the kernel keeps a limited amount of them. */
+static void passwords_forget(struct bgp_io *io)
+{
+	struct bgp_peer *p = NULL;
+
+	while ((p = bgp_speaker_next(&io->speaker, p))) {
+		const struct bgp_session_conf *s = &p->conf.session;
+		int fd = io->listener[s->addr.family == 6];
+		if (fd >= 0 && s->password[0] && ip_addr_is_set(&s->addr) &&
+		    !bgp_speaker_keeps(&io->conf, p))
+			bgp_sock_md5(fd, &s->addr, "");
+	}
+}
+
 void bgp_io_conf(struct bgp_io *io, const struct conf *conf, nsec now)
 {
-	conf_to_bgp(conf, &io->conf);
+	if (!conf_to_bgp(conf, &io->conf) || !sockets_reserve(io, io->conf.n_peers)) {
+		log_sink_write(LOG_ERROR, 0, 0, "bgp: out of memory: all stays as it was");
+		conf_bgp_free(&io->conf);
+		return;
+	}
 	settle_id(io);
+	passwords_forget(io);
 	for (unsigned i = 0; i < io->conf.n_peers; i++)
 		keep_address(io, &io->conf.peers[i]);
 	bgp_rib_aggregate(&io->speaker.rib, io->conf.aggregate);
@@ -488,7 +531,7 @@ void bgp_io_conf(struct bgp_io *io, const struct conf *conf, nsec now)
 	listeners_update(io, io->conf.as != 0);
 	passwords_update(io);
 	io->look_up_at = now;
-	mem_wipe(&io->conf, sizeof(io->conf));
+	conf_bgp_free(&io->conf);
 }
 
 bool bgp_io_is_on(const struct bgp_io *io)
@@ -535,9 +578,6 @@ struct bgp_io *bgp_io_new(const struct alloc *a, struct counters *counters, int 
 	io->counters = counters;
 	io->look_up_at = NSEC_NEVER;
 	io->listener[0] = io->listener[1] = -1;
-	for (unsigned slot = 0; slot < BGP_PEERS_MAX; slot++)
-		for (enum bgp_side side = 0; side < BGP_SIDES; side++)
-			io->links[slot][side].fd = -1;
 	io->env = (struct bgp_env){.ctx = io,
 				   .alloc = a,
 				   .counters = counters,
@@ -571,5 +611,6 @@ void bgp_io_free(struct bgp_io *io)
 	listeners_update(io, false);
 	resolver_free(io->resolver);
 	bgp_speaker_fini(&io->speaker);
+	alloc_put(io->alloc, io->sockets, io->n_sockets * sizeof(*io->sockets));
 	alloc_put(io->alloc, io, sizeof(*io));
 }

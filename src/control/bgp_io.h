@@ -12,7 +12,7 @@
 
 struct bgp_io;
 
-/* Sockets are watched in `epoll_fd` with `tag` and a number in the low 16 bits. NULL: no memory. */
+/* Sockets are watched in `epoll_fd` with `tag` and a number in the low 32 bits. NULL: no memory. */
 struct bgp_io *bgp_io_new(const struct alloc *a, struct counters *counters, int epoll_fd,
 			  uint64_t tag, nsec now);
 void bgp_io_free(struct bgp_io *io);
@@ -24,7 +24,7 @@ bool bgp_io_is_on(const struct bgp_io *io);
 void bgp_io_route(struct bgp_io *io, bool add, const struct ip_prefix *p);
 /* A network of the pool is announced, or not any more; saying so again changes nothing. */
 void bgp_io_network(struct bgp_io *io, bool add, const struct ip_prefix *p);
-/* `what`: the low 16 bits of the event. */
+/* `what`: the low 32 bits of the event. */
 void bgp_io_event(struct bgp_io *io, unsigned what, nsec now);
 /* Once per turn of the loop; returns when the next one is due. */
 nsec bgp_io_turn(struct bgp_io *io, nsec now);

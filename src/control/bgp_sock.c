@@ -1,8 +1,10 @@
 #include "control/bgp_sock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <linux/tcp.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,7 +16,8 @@ enum { BACKLOG = 32, TTL_MAX = 255 };
 
 /* ---- addresses ------------------------------------------------------------------------------- */
 
-socklen_t bgp_sock_addr(const struct ip_addr *ip, uint16_t port, struct sockaddr_storage *out)
+socklen_t bgp_sock_addr(const struct ip_addr *ip, const char *interface, uint16_t port,
+			struct sockaddr_storage *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (ip->family == 6) {
@@ -22,6 +25,8 @@ socklen_t bgp_sock_addr(const struct ip_addr *ip, uint16_t port, struct sockaddr
 		v6->sin6_family = AF_INET6;
 		v6->sin6_port = htons(port);
 		memcpy(&v6->sin6_addr, ip->b, 16);
+		if (ip_addr_is_link_local(ip))
+			v6->sin6_scope_id = if_nametoindex(interface);
 		return sizeof(*v6);
 	}
 	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
@@ -43,6 +48,16 @@ struct ip_addr bgp_sock_ip(const struct sockaddr *s)
 		memcpy(ip.b, &((const struct sockaddr_in6 *)(const void *)s)->sin6_addr, 16);
 	}
 	return ip;
+}
+
+void bgp_sock_interface(const struct sockaddr *s, char out[static BGP_INTERFACE_MAX])
+{
+	static_assert((int)BGP_INTERFACE_MAX == IF_NAMESIZE, "names of interfaces");
+	struct ip_addr ip = bgp_sock_ip(s);
+
+	out[0] = '\0';
+	if (ip_addr_is_link_local(&ip))
+		if_indextoname(((const struct sockaddr_in6 *)(const void *)s)->sin6_scope_id, out);
 }
 
 struct ip_addr bgp_sock_local(int fd)
@@ -85,7 +100,7 @@ bool bgp_sock_md5(int fd, const struct ip_addr *to, const char *password)
 	struct tcp_md5sig key = {0};
 	struct sockaddr_storage address;
 
-	bgp_sock_addr(to, 0, &address);
+	bgp_sock_addr(to, "", 0, &address);
 	memcpy(&key.tcpm_addr, &address, sizeof(address));
 	key.tcpm_keylen = (uint16_t)strlen(password);
 	memcpy(key.tcpm_key, password, key.tcpm_keylen);
@@ -116,7 +131,7 @@ int bgp_sock_listen(unsigned family)
 {
 	struct ip_addr any = {.family = (uint8_t)family};
 	struct sockaddr_storage address;
-	socklen_t n = bgp_sock_addr(&any, BGP_PORT, &address);
+	socklen_t n = bgp_sock_addr(&any, "", BGP_PORT, &address);
 	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 
 	if (fd < 0)

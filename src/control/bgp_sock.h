@@ -9,9 +9,12 @@
 
 #include "bgp/bgp_conf.h"
 
-/* Length of the socket address that was written. */
-socklen_t bgp_sock_addr(const struct ip_addr *ip, uint16_t port, struct sockaddr_storage *out);
+/* Length of the socket address that was written; `interface` is that of a link-local one. */
+socklen_t bgp_sock_addr(const struct ip_addr *ip, const char *interface, uint16_t port,
+			struct sockaddr_storage *out);
 struct ip_addr bgp_sock_ip(const struct sockaddr *s);
+/* Where a link-local address is one; empty for the others. */
+void bgp_sock_interface(const struct sockaddr *s, char out[static BGP_INTERFACE_MAX]);
 /* Our end's address. */
 struct ip_addr bgp_sock_local(int fd);
 /* The highest address of an interface, when nothing else says who we are; unset: there is none. */

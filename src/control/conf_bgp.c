@@ -5,6 +5,8 @@
 #include "base/crypto.h"
 #include "control/lexer.h"
 
+enum { PEERS_FIRST = 16 };
+
 enum arg {
 	ARG_NUMBER,
 	ARG_TIMERS,
@@ -280,11 +282,53 @@ bool conf_bgp_attribute(const char *const *args, unsigned n_args,
 	return true;
 }
 
-bool conf_bgp_is_peer(const char *name)
+/* "fe80::1%eth0" in two parts; an address without the other part has an empty one. */
+static bool peer_address(const char *word, struct ip_addr *ip, char interface[BGP_INTERFACE_MAX])
 {
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				".-_:");
-	return n > 0 && n < BGP_NAME_MAX && name[n] == '\0';
+	static const uint8_t mapped[12] = {[10] = 0xFF, [11] = 0xFF};
+	size_t n = strcspn(word, "%"), rest = strlen(word + n);
+
+	memset(interface, 0, BGP_INTERFACE_MAX);
+	if (!ip_addr_parse(span_of(word, n), ip) || rest == 1 || rest > BGP_INTERFACE_MAX)
+		return false;
+	if (rest)
+		memcpy(interface, word + n + 1, rest - 1);
+	if (ip->family == 6 && memcmp(ip->b, mapped, sizeof(mapped)) == 0) {
+		struct ip_addr v4 = {.family = 4};
+		memcpy(v4.b, ip->b + sizeof(mapped), 4);
+		*ip = v4;
+	}
+	return true;
+}
+
+bool conf_bgp_peer(const char *word, char canonical[static BGP_NAME_MAX],
+		   char reason[static CONF_REASON_TEXT])
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:";
+	char interface[BGP_INTERFACE_MAX], text[IP_ADDR_TEXT];
+	struct ip_addr ip;
+	size_t n = strspn(word, letters);
+
+	if (peer_address(word, &ip, interface)) {
+		if (ip_addr_is_link_local(&ip) != (interface[0] != '\0') ||
+		    interface[strspn(interface, letters)] != '\0') {
+			snprintf(reason, CONF_REASON_TEXT,
+				 "an interface belongs to link-local addresses, fe80::1%%eth0, "
+				 "and only to them: \"%.40s\"",
+				 word);
+			return false;
+		}
+		snprintf(canonical, BGP_NAME_MAX, "%s%s%s", ip_addr_text(&ip, text),
+			 interface[0] ? "%" : "", interface);
+		return true;
+	}
+	if (n == 0 || n >= BGP_NAME_MAX || word[n] != '\0') {
+		snprintf(reason, CONF_REASON_TEXT, "not an address or host name: \"%.40s\"", word);
+		return false;
+	}
+	memcpy(canonical, word, n + 1);
+	return true;
 }
 
 bool conf_bgp_masked(const struct conf_kept *k, char *out, size_t cap)
@@ -306,9 +350,8 @@ static void peer_defaults(const struct conf *c, const char *name, struct bgp_pee
 {
 	memset(p, 0, sizeof(*p));
 	memcpy(p->name, name, strnlen(name, BGP_NAME_MAX - 1));
-	struct ip_addr ip;
-	if (ip_addr_parse(span_str(name), &ip))
-		p->session.addr = ip;
+	if (!peer_address(name, &p->session.addr, p->session.interface))
+		p->session.addr = (struct ip_addr){0};
 	p->session.connect_retry_s = BGP_CONNECT_RETRY_S;
 	p->session.port = BGP_PORT;
 	p->session.keepalive_s = BGP_KEEPALIVE_S;
@@ -321,12 +364,30 @@ static void peer_defaults(const struct conf *c, const char *name, struct bgp_pee
 	p->policy.next_hop[BGP_IPV6] = c->nexthop6_address;
 }
 
+static bool peers_grow(struct bgp_conf *out)
+{
+	unsigned room = out->room ? 2 * out->room : PEERS_FIRST;
+	struct bgp_peer_conf *more = alloc_get(out->alloc, room * sizeof(*more));
+
+	if (!more)
+		return false;
+	if (out->n_peers) {
+		memcpy(more, out->peers, out->n_peers * sizeof(*more));
+		mem_wipe(out->peers, out->n_peers * sizeof(*more));
+	}
+	alloc_put(out->alloc, out->peers, out->room * sizeof(*more));
+	out->peers = more;
+	out->room = room;
+	return true;
+}
+
+/* A neighbour's lines follow each other as a rule. NULL: out of memory. */
 static struct bgp_peer_conf *peer_of(const struct conf *c, struct bgp_conf *out, const char *name)
 {
-	for (unsigned i = 0; i < out->n_peers; i++)
-		if (strcmp(out->peers[i].name, name) == 0)
-			return &out->peers[i];
-	if (out->n_peers == BGP_PEERS_MAX)
+	for (unsigned i = out->n_peers; i > 0; i--)
+		if (strcmp(out->peers[i - 1].name, name) == 0)
+			return &out->peers[i - 1];
+	if (out->n_peers == out->room && !peers_grow(out))
 		return NULL;
 	peer_defaults(c, name, &out->peers[out->n_peers]);
 	return &out->peers[out->n_peers++];
@@ -339,7 +400,8 @@ static void take_network(const char *word, struct bgp_conf *out)
 		out->n_networks++;
 }
 
-static void take_member(const struct conf *c, const struct lex_line *line, struct bgp_conf *out)
+/* False: out of memory. */
+static bool take_member(const struct conf *c, const struct lex_line *line, struct bgp_conf *out)
 {
 	struct value v;
 
@@ -350,11 +412,12 @@ static void take_member(const struct conf *c, const struct lex_line *line, struc
 	else if (line->n == 3 && strcmp(line->word[1], "aggregate") == 0)
 		yes_or_no(line->word[2], &out->aggregate);
 	if (line->n < 4)
-		return;
+		return true;
 	struct bgp_peer_conf *p = peer_of(c, out, line->word[1]);
 	const struct attribute *a = attribute_of(line->word[2]);
 	if (p && a && value_of(a, line->word + 3, line->n - 3, &v))
 		a->set(p, &v);
+	return p != NULL;
 }
 
 /* The identifier: configured, else an address that is ours and stays. */
@@ -369,21 +432,31 @@ static void settle_id(const struct conf *c, struct bgp_conf *out)
 		out->router_id = c->tun_address;
 }
 
-void conf_to_bgp(const struct conf *c, struct bgp_conf *out)
+bool conf_to_bgp(const struct conf *c, struct bgp_conf *out)
 {
 	struct lex_line line;
 	char reason[LEX_REASON_TEXT];
+	bool complete = true;
 	uint64_t as;
 
-	memset(out, 0, sizeof(*out));
-	for (const struct conf_kept *k = c->kept; k; k = k->next) {
+	*out = (struct bgp_conf){.alloc = c->alloc};
+	for (const struct conf_kept *k = c->kept; k && complete; k = k->next) {
 		if (k->kind != CONF_KEPT_BGP || !lex_split(bstr_span(k->text), &line, reason))
 			continue;
 		if (!k->head)
-			take_member(c, &line, out);
+			complete = take_member(c, &line, out);
 		else if (line.n == 3 && lex_number(line.word[2], &as))
 			out->as = (uint32_t)as;
 	}
 	mem_wipe(&line, sizeof(line));
 	settle_id(c, out);
+	return complete;
+}
+
+void conf_bgp_free(struct bgp_conf *b)
+{
+	if (b->peers)
+		mem_wipe(b->peers, b->room * sizeof(*b->peers));
+	alloc_put(b->alloc, b->peers, b->room * sizeof(*b->peers));
+	*b = (struct bgp_conf){0};
 }

@@ -22,12 +22,18 @@
 bool conf_bgp_attribute(const char *const *args, unsigned n_args,
 			char canonical[static CONF_VALUE_TEXT],
 			char reason[static CONF_REASON_TEXT]);
-bool conf_bgp_is_peer(const char *name);
+/* Its one spelling: an address as this program writes addresses, a link-local one with %INTERFACE,
+ * or a host name as it is; false with a reason. */
+bool conf_bgp_peer(const char *word, char canonical[static BGP_NAME_MAX],
+		   char reason[static CONF_REASON_TEXT]);
 
 /* A kept line, blank in front, with its password hidden; false: it has none. */
 bool conf_bgp_masked(const struct conf_kept *k, char *out, size_t cap);
 
-/* The whole block; as 0 when there is none. Neighbours with names have no address yet. */
-void conf_to_bgp(const struct conf *c, struct bgp_conf *out);
+/* The whole block; as 0 when there is none. Neighbours with names have no address yet; their array
+ * comes from the configuration's allocator. False: out of memory. */
+bool conf_to_bgp(const struct conf *c, struct bgp_conf *out);
+/* Wipes it and gives the array back. */
+void conf_bgp_free(struct bgp_conf *b);
 
 #endif

@@ -293,54 +293,26 @@ static unsigned remove_from_block(struct parser *p, enum conf_kept_kind kind, co
 	return removed;
 }
 
-/* Whether there is room for the neighbour: it is there already, or one more may be. */
-static bool neighbour_fits(const struct parser *p, const char *name)
-{
-	const char *seen[BGP_PEERS_MAX];
-	unsigned n = 0;
-
-	for (const struct conf_kept *k = p->conf->kept; k; k = k->next) {
-		unsigned i = 0;
-		if (k->kind != CONF_KEPT_BGP || k->head ||
-		    strncmp(k->text->s, "neighbour ", 10) != 0)
-			continue;
-		const char *peer = k->text->s + 10;
-		size_t len = strcspn(peer, " ") + 1;
-		if (len == strlen(name) + 1 && strncmp(peer, name, len - 1) == 0)
-			return true;
-		while (i < n && strncmp(seen[i], peer, len) != 0)
-			i++;
-		if (i == n && n < BGP_PEERS_MAX)
-			seen[n++] = peer;
-	}
-	return n < BGP_PEERS_MAX;
-}
-
 static void run_neighbour(struct parser *p, const struct lex_line *line, const char *const *args,
 			  unsigned n_args)
 {
 	(void)line;
 	char attribute[CONF_VALUE_TEXT], text[BGP_NAME_MAX + CONF_VALUE_TEXT + 16];
-	char reason[CONF_REASON_TEXT];
+	char peer[BGP_NAME_MAX], reason[CONF_REASON_TEXT];
 
-	if (!conf_bgp_is_peer(args[0])) {
-		ERROR(p, "neighbour: not an address or host name: \"%.40s\"", args[0]);
+	if (!conf_bgp_peer(args[0], peer, reason)) {
+		ERROR(p, "neighbour: %s", reason);
 		return;
 	}
 	if (!conf_bgp_attribute(args + 1, n_args - 1, attribute, reason)) {
 		ERROR(p, "neighbour: %s", reason);
 		return;
 	}
-	if (!neighbour_fits(p, args[0])) {
-		ERROR(p, "neighbour: more than %u of them: \"%.40s\"", BGP_PEERS_MAX, args[0]);
-		mem_wipe(attribute, sizeof(attribute));
-		return;
-	}
 	/* The same attribute again replaces the earlier one. */
-	snprintf(text, sizeof(text), "neighbour %s %.*s", args[0],
+	snprintf(text, sizeof(text), "neighbour %s %.*s", peer,
 		 (int)(strchr(attribute, ' ') - attribute) + 1, attribute);
 	remove_from_block(p, CONF_KEPT_BGP, text);
-	snprintf(text, sizeof(text), "neighbour %s %s", args[0], attribute);
+	snprintf(text, sizeof(text), "neighbour %s %s", peer, attribute);
 	add_to_block(p, CONF_KEPT_BGP, text);
 	mem_wipe(attribute, sizeof(attribute)); /* a password may be in it */
 	mem_wipe(text, sizeof(text));
@@ -434,9 +406,13 @@ static void run_no_neighbour(struct parser *p, const struct lex_line *line, cons
 {
 	(void)line;
 	(void)n_args;
-	char start[BGP_NAME_MAX + 16];
+	char start[BGP_NAME_MAX + 16], peer[BGP_NAME_MAX], reason[CONF_REASON_TEXT];
 
-	snprintf(start, sizeof(start), "neighbour %.*s ", BGP_NAME_MAX, args[0]);
+	if (!conf_bgp_peer(args[0], peer, reason)) {
+		ERROR(p, "no neighbour: %s", reason);
+		return;
+	}
+	snprintf(start, sizeof(start), "neighbour %s ", peer);
 	if (remove_from_block(p, CONF_KEPT_BGP, start) == 0)
 		ERROR(p, "no neighbour: there is no \"%.40s\"", args[0]);
 }

@@ -41,7 +41,7 @@ enum {
 	WITHDRAWN_S = 1, /* neighbours send packets elsewhere before we end */
 };
 
-/* What an epoll event is about, above the low 16 bits, which number the sockets of RADIUS and BGP.
+/* What an epoll event is about, above the low 32 bits, which number the sockets of RADIUS and BGP.
  */
 enum event {
 	EVENT_WORKERS,
@@ -54,7 +54,7 @@ enum event {
 	EVENT_BGP,
 	EVENT_JOURNAL,
 };
-enum { EVENT_SHIFT = 16 };
+enum { EVENT_SHIFT = 32 };
 
 enum phase {
 	PHASE_RUN,
@@ -442,10 +442,10 @@ static void take_event(struct loop *l, uint64_t what, nsec now)
 		request_serve(l->requests, l->core, now);
 		break;
 	case EVENT_BGP:
-		bgp_io_event(l->bgp, (uint16_t)what, now);
+		bgp_io_event(l->bgp, (uint32_t)what, now);
 		break;
 	case EVENT_RADIUS:
-		radius_io_read(l->radius, (uint16_t)what, radius_datagram, l);
+		radius_io_read(l->radius, (uint32_t)what, radius_datagram, l);
 		break;
 	case EVENT_JOURNAL:
 		journal_io_take(l->journal_io, journal_bytes, l);

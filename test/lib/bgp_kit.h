@@ -10,6 +10,8 @@
 #include "bgp/bgp_speaker.h"
 #include "test_alloc.h"
 
+enum { BGP_KIT_PEERS = 16 };
+
 struct bgp_kit {
 	struct test_alloc memory;
 	struct counters counters;
@@ -17,6 +19,7 @@ struct bgp_kit {
 	struct bgp_speaker speaker;
 	struct bgp_peer *peer;
 	struct bgp_conf conf;
+	struct bgp_peer_conf peers[BGP_KIT_PEERS]; /* of conf */
 	nsec now;
 	unsigned connects, closes[BGP_SIDES];
 	uint8_t last[BGP_SIDES][1024]; /* what was pending when it was closed, from its end */
@@ -72,6 +75,7 @@ static inline void bgp_kit_start(struct bgp_kit *k)
 	bgp_speaker_init(&k->speaker, &k->env, 1, k->now);
 	k->conf.as = 65000;
 	k->conf.router_id = ip_addr_v4(0xC0000201);
+	k->conf.peers = k->peers;
 	k->conf.n_peers = 1;
 	struct bgp_peer_conf *p = &k->conf.peers[0];
 	strcpy(p->name, "192.0.2.2");

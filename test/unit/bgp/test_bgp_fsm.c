@@ -276,6 +276,32 @@ static void a_neighbour_that_died_unnoticed_replaces_its_session(void **state)
 	assert_int_equal(k.peer->up, BGP_IN);
 }
 
+/* The session that is up was begun by the neighbour, which lost its power and comes again. */
+static void a_neighbour_comes_again_over_its_own_session(void **state)
+{
+	(void)state;
+	struct bgp_open open = their_open;
+	for (unsigned graceful = 0; graceful < 2; graceful++) {
+		open.graceful = graceful;
+		assert_true(bgp_peer_accepted(k.peer, bgp_kit_local(), k.now));
+		say_open(BGP_IN, &open);
+		say_keepalive(BGP_IN);
+		assert_int_equal(k.peer->up, BGP_IN);
+		assert_false(bgp_peer_accepted(k.peer, bgp_kit_local(), k.now)); /* at once */
+		wait_s(10);
+		k.closes[BGP_IN] = 0;
+		assert_int_equal(bgp_peer_accepted(k.peer, bgp_kit_local(), k.now), graceful);
+		assert_int_equal(k.closes[BGP_IN], graceful);
+		if (!graceful)
+			bgp_speaker_restart(k.peer, k.now);
+	}
+	assert_int_equal(k.peer->up, BGP_SIDES);
+	say_open(BGP_IN, &open);
+	say_keepalive(BGP_IN);
+	assert_int_equal(k.peer->up, BGP_IN);
+	assert_int_equal(k.peer->stats.established, 3);
+}
+
 static void faults_of_an_open_are_told(void **state)
 {
 	(void)state;
@@ -506,7 +532,7 @@ static void a_name_gets_its_address_later(void **state)
 	bgp_speaker_address(&k.speaker, "router.example", &addr, k.now);
 	wait_s(0);
 	assert_int_equal(k.connects, 2);
-	assert_ptr_equal(bgp_speaker_by_addr(&k.speaker, &addr), p);
+	assert_ptr_equal(bgp_speaker_by_addr(&k.speaker, &addr, ""), p);
 }
 
 static void all_prefixes_go_out_in_few_messages(void **state)
@@ -599,6 +625,77 @@ static void other_neighbours_are_left_alone(void **state)
 	assert_int_equal(k.last[BGP_OUT][k.n_last[BGP_OUT] - 1], 3);
 	k.peer = bgp_speaker_next(&k.speaker, NULL);
 	assert_string_equal(k.peer->conf.name, "192.0.2.3");
+}
+
+/* A thousand neighbours, all of them up, told the same; half of them go, the others notice nothing.
+ */
+static void a_thousand_neighbours_are_up(void **state)
+{
+	(void)state;
+	enum { PEERS = 1000, PREFIXES = 20 };
+	struct bgp_peer *p = NULL;
+	unsigned n = 0;
+
+	k.conf.peers = calloc(PEERS, sizeof(*k.conf.peers));
+	assert_non_null(k.conf.peers);
+	for (unsigned i = 0; i < PEERS; i++) {
+		k.conf.peers[i] = k.peers[0];
+		snprintf(k.conf.peers[i].name, BGP_NAME_MAX, "10.1.%u.%u", i / 250, i % 250 + 1);
+		k.conf.peers[i].session.addr = ip_addr_v4(0x0A010001 + i / 250 * 256 + i % 250);
+	}
+	k.conf.n_peers = PEERS;
+	assert_true(bgp_speaker_conf(&k.speaker, &k.conf, k.now));
+	hold_prefixes(1, PREFIXES, true);
+	while ((p = bgp_speaker_next(&k.speaker, p))) {
+		assert_ptr_equal(bgp_speaker_by_slot(&k.speaker, p->slot), p);
+		k.peer = p;
+		establish();
+		n++;
+	}
+	assert_int_equal(n, PEERS);
+	for (unsigned turn = 0; turn < 20; turn++) {
+		bgp_speaker_turn(&k.speaker, k.now);
+		while ((p = bgp_speaker_next(&k.speaker, p)))
+			bgp_peer_sent(p, BGP_OUT, bgp_peer_pending(p, BGP_OUT).n, k.now);
+	}
+	while ((p = bgp_speaker_next(&k.speaker, p)))
+		assert_int_equal(p->stats.prefixes_announced, PREFIXES);
+	for (unsigned i = 0; i < PEERS / 2; i++)
+		k.conf.peers[i] = k.conf.peers[2 * i];
+	k.conf.n_peers = PEERS / 2;
+	assert_true(bgp_speaker_conf(&k.speaker, &k.conf, k.now));
+	assert_int_equal(k.closes[BGP_OUT], PEERS / 2);
+	for (n = 0; (p = bgp_speaker_next(&k.speaker, p)); n++) {
+		assert_int_equal(bgp_peer_state(p), BGP_STATE_ESTABLISHED);
+		assert_string_equal(p->conf.name, k.conf.peers[n].name);
+	}
+	assert_int_equal(n, PEERS / 2);
+	free(k.conf.peers);
+	hold_prefixes(1, PREFIXES, false);
+}
+
+/* New ones that find no memory are missing; the next configuration has them. */
+static void without_memory_neighbours_are_missing(void **state)
+{
+	(void)state;
+	struct bgp_peer_conf many[40];
+	struct bgp_peer *p = NULL;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 40; i++) {
+		many[i] = k.peers[0];
+		snprintf(many[i].name, BGP_NAME_MAX, "10.1.0.%u", i + 1);
+		many[i].session.addr = ip_addr_v4(0x0A010001 + i);
+	}
+	k.conf.peers = many;
+	k.conf.n_peers = 40;
+	k.memory.fail_after = k.memory.gets + 18; /* one for each, and slots 17.. are none */
+	assert_false(bgp_speaker_conf(&k.speaker, &k.conf, k.now));
+	k.memory.fail_after = SIZE_MAX;
+	assert_true(bgp_speaker_conf(&k.speaker, &k.conf, k.now));
+	while ((p = bgp_speaker_next(&k.speaker, p)))
+		n++;
+	assert_int_equal(n, 40);
 }
 
 static void a_refresh_sends_all_again(void **state)
@@ -841,6 +938,8 @@ int main(void)
 		FSM_TEST(ipv6_needs_a_next_hop),
 		FSM_TEST(new_attributes_need_no_new_session),
 		FSM_TEST(other_neighbours_are_left_alone),
+		FSM_TEST(a_thousand_neighbours_are_up),
+		FSM_TEST(without_memory_neighbours_are_missing),
 		FSM_TEST(a_refresh_sends_all_again),
 		FSM_TEST(a_flood_of_refreshes_is_served_once_in_a_while),
 		FSM_TEST(changes_share_messages),
@@ -853,6 +952,7 @@ int main(void)
 		FSM_TEST(a_neighbour_that_comes_too_often_is_refused),
 		FSM_TEST(a_name_gets_its_address_later),
 		FSM_TEST(a_neighbour_that_died_unnoticed_replaces_its_session),
+		FSM_TEST(a_neighbour_comes_again_over_its_own_session),
 		FSM_TEST(suspended_routes_are_withdrawn_and_come_back),
 		FSM_TEST(what_the_neighbour_announces_is_counted),
 		FSM_TEST(a_planned_restart_says_nothing),

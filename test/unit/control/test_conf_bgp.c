@@ -124,6 +124,7 @@ static void the_block_becomes_numbers(void **state)
 	assert_int_equal(p->session.keepalive_s, BGP_KEEPALIVE_S);
 	assert_int_equal(p->session.hold_s, BGP_HOLD_S);
 	assert_int_equal(p->policy.communities[0], BGP_NO_EXPORT);
+	conf_bgp_free(&b);
 	conf_free(c);
 	assert_int_equal(memory.blocks, 0);
 }
@@ -141,7 +142,13 @@ static void what_is_printed_loads_to_the_same(void **state)
 	c = load(text);
 	assert_int_equal(errors, 0);
 	conf_to_bgp(c, &b);
-	assert_memory_equal(&a, &b, sizeof(a));
+	assert_int_equal(a.n_peers, b.n_peers);
+	assert_memory_equal(a.peers, b.peers, a.n_peers * sizeof(*a.peers));
+	assert_memory_equal(a.networks, b.networks, sizeof(a.networks));
+	assert_int_equal(a.as, b.as);
+	assert_true(ip_addr_equal(&a.router_id, &b.router_id));
+	conf_bgp_free(&a);
+	conf_bgp_free(&b);
 	assert_string_equal(print(c, true), text);
 	assert_null(strstr(print(c, false), "two words"));
 	assert_non_null(strstr(printed, "\n neighbour 192.0.2.2 password \"********\"\n"));
@@ -159,11 +166,13 @@ static void the_identifier_is_settled_in_order(void **state)
 	assert_int_equal(errors, 0);
 	conf_to_bgp(c, &b);
 	assert_string_equal(ip_addr_text(&b.router_id, text), "10.0.0.2");
+	conf_bgp_free(&b);
 	conf_free(c);
 	c = load("set bind_address 192.0.2.1\nrouter bgp 1\n"
 		 " neighbour 192.0.2.2 update-source 192.0.2.5\n");
 	conf_to_bgp(c, &b);
 	assert_string_equal(ip_addr_text(&b.router_id, text), "192.0.2.5");
+	conf_bgp_free(&b);
 	conf_free(c);
 	c = load("");
 	conf_to_bgp(c, &b);
@@ -257,23 +266,114 @@ static void a_network_leaves_alone_what_it_begins(void **state)
 	conf_free(c);
 }
 
-static void too_many_neighbours_are_told(void **state)
+/* ---- any number of neighbours --------------------------------------------------------------- */
+
+enum { MANY = 1000 };
+
+static const char *many_neighbours(void)
+{
+	static char text[MANY * 96];
+	size_t n = (size_t)snprintf(text, sizeof(text), "router bgp 1\n");
+
+	for (unsigned i = 0; i < MANY; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      " neighbour 10.0.%u.%u remote-as %u\n"
+				      " neighbour 10.0.%u.%u med %u\n",
+				      i / 250, i % 250 + 1, 65000 + i, i / 250, i % 250 + 1, i);
+	return text;
+}
+
+static void a_thousand_neighbours_are_kept(void **state)
 {
 	(void)state;
-	static struct bgp_conf b;
-	static char text[BGP_PEERS_MAX * 64 + 256] = "router bgp 1\n";
-	for (unsigned i = 0; i <= BGP_PEERS_MAX; i++) {
-		size_t n = strlen(text);
-		snprintf(text + n, sizeof(text) - n, " neighbour 10.0.0.%u remote-as 2\n", i + 1);
+	struct bgp_conf b;
+	struct conf *c = load(many_neighbours());
+	char text[IP_ADDR_TEXT];
+
+	assert_int_equal(errors, 0);
+	assert_true(conf_to_bgp(c, &b));
+	assert_int_equal(b.n_peers, MANY);
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_int_equal(b.peers[i].session.remote_as, 65000 + i);
+		assert_int_equal(b.peers[i].policy.med, i);
 	}
-	strcat(text, " neighbour 10.0.0.1 med 5\n"); /* one that is there may change */
-	struct conf *c = load(text);
-	assert_int_equal(errors, 1);
-	assert_int_equal(error_line, BGP_PEERS_MAX + 2);
-	conf_to_bgp(c, &b);
-	assert_int_equal(b.n_peers, BGP_PEERS_MAX);
-	assert_int_equal(b.peers[0].policy.med, 5);
+	assert_string_equal(ip_addr_text(&b.peers[MANY - 1].session.addr, text), "10.0.3.250");
+	conf_bgp_free(&b);
 	conf_free(c);
+	assert_int_equal(memory.blocks, 0);
+}
+
+static void without_memory_for_them_that_is_told(void **state)
+{
+	(void)state;
+	struct bgp_conf b;
+	struct conf *c = load(many_neighbours());
+
+	for (size_t gets = 0; gets < 7; gets++) { /* the array grows so often */
+		memory.fail_after = memory.gets + gets;
+		assert_false(conf_to_bgp(c, &b));
+		conf_bgp_free(&b);
+	}
+	memory.fail_after = SIZE_MAX;
+	conf_free(c);
+	assert_int_equal(memory.blocks, 0);
+}
+
+/* ---- the name of a neighbour ------------------------------------------------------------------
+ */
+
+static void an_address_has_one_spelling(void **state)
+{
+	(void)state;
+	struct bgp_conf b;
+	struct conf *c = load("router bgp 1\n neighbour 2001:DB8:0:0::1 remote-as 2\n"
+			      " neighbour 2001:db8::1 med 5\n"
+			      " neighbour ::ffff:192.0.2.2 remote-as 3\n"
+			      " neighbour 192.0.2.2 med 6\n"
+			      " neighbour 2001:db8::2 med 7\n"
+			      " no neighbour 2001:DB8:0::2\n");
+	assert_int_equal(errors, 0);
+	assert_true(conf_to_bgp(c, &b));
+	assert_int_equal(b.n_peers, 2);
+	assert_string_equal(b.peers[0].name, "2001:db8::1");
+	assert_int_equal(b.peers[0].session.remote_as, 2);
+	assert_int_equal(b.peers[0].policy.med, 5);
+	assert_string_equal(b.peers[1].name, "192.0.2.2");
+	assert_int_equal(b.peers[1].session.addr.family, 4);
+	assert_int_equal(b.peers[1].session.remote_as, 3);
+	assert_int_equal(b.peers[1].policy.med, 6);
+	conf_bgp_free(&b);
+	conf_free(c);
+}
+
+static void a_link_local_address_has_its_interface(void **state)
+{
+	(void)state;
+	struct bgp_conf b;
+	struct conf *c = load("router bgp 1\n neighbour FE80::1%eth0 remote-as 2\n"
+			      " neighbour fe80::1%eth1.7 remote-as 3\n");
+	char text[IP_ADDR_TEXT];
+
+	assert_int_equal(errors, 0);
+	assert_true(conf_to_bgp(c, &b));
+	assert_int_equal(b.n_peers, 2);
+	assert_string_equal(b.peers[0].name, "fe80::1%eth0");
+	assert_string_equal(ip_addr_text(&b.peers[0].session.addr, text), "fe80::1");
+	assert_string_equal(b.peers[0].session.interface, "eth0");
+	assert_string_equal(b.peers[1].session.interface, "eth1.7");
+	conf_bgp_free(&b);
+	conf_free(c);
+	static const char *const wrong[] = {
+		"fe80::1",	  "fe80::1%",	      "fe80::1%a/b", "fe80::1%interface-of-16b",
+		"192.0.2.1%eth0", "2001:db8::1%eth0", "router%eth0"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char line[128];
+		snprintf(line, sizeof(line), "router bgp 1\n neighbour %s remote-as 2\n", wrong[i]);
+		c = load(line);
+		if (errors != 1 || error_line != 2)
+			fail_msg("%s: %u errors", wrong[i], errors);
+		conf_free(c);
+	}
 }
 
 int main(void)
@@ -286,7 +386,10 @@ int main(void)
 		cmocka_unit_test(wrong_lines_of_the_block_are_told),
 		cmocka_unit_test(too_many_networks_are_told),
 		cmocka_unit_test(a_network_leaves_alone_what_it_begins),
-		cmocka_unit_test(too_many_neighbours_are_told),
+		cmocka_unit_test(a_thousand_neighbours_are_kept),
+		cmocka_unit_test(without_memory_for_them_that_is_told),
+		cmocka_unit_test(an_address_has_one_spelling),
+		cmocka_unit_test(a_link_local_address_has_its_interface),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
