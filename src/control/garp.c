@@ -33,7 +33,8 @@ void garp_encode(struct wbuf *w, const uint8_t mac[static GARP_MAC], const struc
 
 static bool carries(const struct ifaddrs *i, const struct ip_addr *ip)
 {
-	if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || (i->ifa_flags & IFF_NOARP))
+	if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET || (i->ifa_flags & IFF_NOARP) ||
+	    !(i->ifa_flags & IFF_RUNNING))
 		return false;
 	const struct sockaddr_in *s = (const struct sockaddr_in *)(const void *)i->ifa_addr;
 	return memcmp(&s->sin_addr, ip->b, 4) == 0;
@@ -72,23 +73,45 @@ static bool send_on(const struct sockaddr_ll *link, const struct ip_addr *ip)
 	return sent;
 }
 
-unsigned garp_send(const struct ip_addr *ip)
+/* On every interface that carries it; the first of them is noted. */
+static unsigned announce(const struct ifaddrs *all, struct garp_place *at, bool wanted)
 {
-	struct ifaddrs *all;
-	unsigned sent = 0;
+	unsigned sent = 0, first = 0;
 	char text[IP_ADDR_TEXT];
 
-	if (ip->family != 4 || getifaddrs(&all) != 0)
-		return 0;
 	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
-		const struct sockaddr_ll *link = carries(i, ip) ? link_of(all, i->ifa_name) : NULL;
+		const struct sockaddr_ll *link =
+			carries(i, &at->ip) ? link_of(all, i->ifa_name) : NULL;
 		if (!link)
 			continue;
-		if (send_on(link, ip))
+		if (!first)
+			first = (unsigned)link->sll_ifindex;
+		if (!wanted)
+			continue;
+		if (send_on(link, &at->ip))
 			sent++;
 		else
 			log_sink_printf(LOG_ERROR, "gratuitous ARP for %s on %s: %s",
-					ip_addr_text(ip, text), i->ifa_name, strerror(errno));
+					ip_addr_text(&at->ip, text), i->ifa_name, strerror(errno));
+	}
+	at->ifindex = first;
+	return sent;
+}
+
+unsigned garp_update(struct garp_place *places, unsigned n)
+{
+	struct ifaddrs *all;
+	unsigned sent = 0;
+
+	if (getifaddrs(&all) != 0)
+		return 0;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned before = places[i].ifindex;
+		if (places[i].ip.family != 4)
+			continue;
+		announce(all, &places[i], false);
+		if (places[i].ifindex && places[i].ifindex != before)
+			sent += announce(all, &places[i], true);
 	}
 	freeifaddrs(all);
 	return sent;

@@ -12,7 +12,15 @@ enum { GARP_FRAME = 42, GARP_MAC = 6 };
 
 /* The Ethernet frame. */
 void garp_encode(struct wbuf *w, const uint8_t mac[static GARP_MAC], const struct ip_addr *ip);
-/* Sends one on every Ethernet interface that carries the address; how many those were. */
-unsigned garp_send(const struct ip_addr *ip);
+
+/* An address, and the interface that was found to carry it last; 0: none. */
+struct garp_place {
+	struct ip_addr ip;
+	unsigned ifindex;
+};
+
+/* Announces each address that is carried by an Ethernet interface with a link, and was not before,
+ * on every such interface; how many frames those were. */
+unsigned garp_update(struct garp_place *places, unsigned n);
 
 #endif

@@ -98,6 +98,8 @@ struct loop {
 	bool close_wanted; /* asked for by the CLI, done between turns */
 	bool failed;	   /* the end is not by our choice */
 	bool routes_again; /* the kernel is told what BGP knows already */
+	unsigned n_places;
+	struct garp_place places[CONF_BIND_MAX]; /* of the addresses that L2TP listens on */
 };
 
 /* ---- the world, lent to the brains --------------------------------------------------------- */
@@ -159,7 +161,8 @@ static void env_usage(void *ctx, const char *dir, int64_t wall_s, struct span te
 static void env_kernel_route(void *ctx, bool add, const struct ip_prefix *p)
 {
 	struct loop *l = ctx;
-	netlink_route(l->netlink, add, p);
+	if (!ippool_has_range(l->pool, p)) /* else its route is not this subscriber's */
+		netlink_route(l->netlink, add, p);
 	if (!l->routes_again)
 		bgp_io_route(l->bgp, add, p);
 }
@@ -222,26 +225,42 @@ static void route_pool(struct loop *l)
 		route_network(l, true, &range);
 }
 
+/* NULL with a number of 0: no memory. */
+static struct ip_prefix *ranges_of(const struct ippool *pool, unsigned *n)
+{
+	struct ip_prefix range, *all;
+
+	for (*n = 0; ippool_range(pool, *n, &range);)
+		(*n)++;
+	all = calloc(*n + 1, sizeof(*all));
+	if (!all)
+		*n = 0;
+	for (unsigned i = 0; i < *n; i++)
+		ippool_range(pool, i, &all[i]);
+	return all;
+}
+
 /* Networks with an address in use stay routed until the last of them is given back. */
 static void replace_pool(struct loop *l, struct ippool *fresh)
 {
-	struct ip_prefix range, *before = NULL;
-	unsigned n = 0;
+	unsigned n_before, n_after, n_new = 0;
+	struct ip_prefix *before = ranges_of(l->pool, &n_before);
+	struct ip_prefix *after = ranges_of(fresh, &n_after);
 
-	while (ippool_range(l->pool, n, &range))
-		n++;
-	before = calloc(n + 1, sizeof(*before));
-	for (unsigned i = 0; before && i < n; i++)
-		ippool_range(l->pool, i, &before[i]);
-	if (!before || !ippool_replace(l->pool, fresh)) {
+	for (unsigned i = 0; i < n_after; i++)
+		if (!ippool_has_range(l->pool, &after[i]))
+			after[n_new++] = after[i];
+	if (!before || !after || !ippool_replace(l->pool, fresh)) {
 		log_sink_write(LOG_ERROR, 0, 0, "out of memory: the pool stays as it was");
-		n = 0;
+		n_before = n_new = 0;
 	}
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n_before; i++)
 		if (!ippool_has_range(l->pool, &before[i]))
 			route_network(l, false, &before[i]);
-	route_pool(l);
+	for (unsigned i = 0; i < n_new; i++)
+		route_network(l, true, &after[i]);
 	free(before);
+	free(after);
 }
 
 /* Pool networks are routed toward the TUN device, those of an earlier file as long as needed. */
@@ -257,6 +276,18 @@ static void load_pool(struct loop *l)
 	uint32_t used, total;
 	ippool_totals(l->pool, &used, &total);
 	log_sink_printf(LOG_NOTE, "pool: %u addresses", total);
+}
+
+/* Gratuitous ARP for the addresses that L2TP listens on, when there is no BGP: those that are at
+ * another place now, or all of them. */
+static void announce_places(struct loop *l, bool all)
+{
+	bool wanted = l->conf->send_garp && !bgp_io_is_on(l->bgp);
+
+	for (unsigned i = 0; i < l->n_places && (all || !wanted); i++)
+		l->places[i].ifindex = 0;
+	if (wanted)
+		counter_add(&l->counters, C_GARP_SENT, garp_update(l->places, l->n_places));
 }
 
 /* ---- reload -------------------------------------------------------------------------------- */
@@ -318,6 +349,7 @@ static void apply_bundle(struct loop *l, struct conf_bundle *b, nsec now)
 	conf_bundle_free(&old);
 	plugins_conf(l->plugins, l->conf);
 	apply_workers(l);
+	announce_places(l, false);
 }
 
 /* SIGHUP: all files, or nothing when one of them has a fault. */
@@ -392,19 +424,23 @@ static void radius_datagram(void *ctx, unsigned sock, const struct sock_addr *fr
 	core_radius_rx(l->core, sock, from, data, clock_now());
 }
 
-static void take_news(struct loop *l, enum netlink_news news, nsec now)
+static void take_news(struct loop *l, unsigned news, nsec now)
 {
-	if (news == NETLINK_UP_AGAIN) {
+	if (news & NETLINK_UP_AGAIN) {
+		netlink_clear(l->netlink); /* what was added since then */
 		route_pool(l);
 		l->routes_again = true;
 		core_kernel_routes_again(l->core);
 		l->routes_again = false;
 		log_sink_write(LOG_WARN, 0, 0, "the TUN device is up again, with all its routes");
-	} else if (news == NETLINK_GONE && !l->failed) {
+	}
+	if ((news & NETLINK_GONE) && !l->failed) {
 		l->failed = true;
 		log_sink_write(LOG_CRITICAL, 0, 0, "the TUN device was deleted: cannot go on");
 		begin_end(l, PHASE_CLOSE, now);
 	}
+	if (news & (NETLINK_PLACES | NETLINK_UP_AGAIN))
+		announce_places(l, news & NETLINK_UP_AGAIN);
 }
 
 static bool dae_datagram(void *ctx, const struct sock_addr *from, struct span data,
@@ -814,9 +850,9 @@ static bool start_bgp(struct loop *l)
 			bgp_io_route(l->bgp, true, &p);
 	}
 	bgp_io_conf(l->bgp, l->conf, now);
-	for (unsigned i = 0; l->conf->send_garp && !bgp_io_is_on(l->bgp) && i < l->conf->n_bind;
-	     i++)
-		counter_add(&l->counters, C_GARP_SENT, garp_send(&l->conf->bind[i]));
+	for (; l->n_places < l->conf->n_bind; l->n_places++)
+		l->places[l->n_places].ip = l->conf->bind[l->n_places];
+	announce_places(l, true);
 	return true;
 }
 

@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/ethtool.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "control/log_sink.h"
@@ -35,7 +38,8 @@ struct netlink *netlink_new(unsigned ifindex, struct counters *counters)
 	nl->ifindex = ifindex;
 	nl->counters = counters;
 	nl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!nl->socket || mnl_socket_bind(nl->socket, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0) {
+	if (!nl->socket ||
+	    mnl_socket_bind(nl->socket, RTMGRP_LINK | RTMGRP_IPV4_IFADDR, MNL_SOCKET_AUTOPID) < 0) {
 		netlink_free(nl);
 		return NULL;
 	}
@@ -67,7 +71,7 @@ void netlink_route(struct netlink *nl, bool add, const struct ip_prefix *p)
 	h->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
 	h->nlmsg_flags = NLM_F_REQUEST; /* errors come without being asked for */
 	if (add)
-		h->nlmsg_flags |= NLM_F_CREATE | NLM_F_REPLACE;
+		h->nlmsg_flags |= NLM_F_CREATE | NLM_F_EXCL;
 	h->nlmsg_seq = ++nl->seq;
 	counter_add(nl->counters, add ? C_ROUTES_ADDED : C_ROUTES_REMOVED, 1);
 
@@ -91,31 +95,61 @@ struct clear {
 	unsigned found;
 };
 
+/* Another server has its routes, with the same number, toward a device like ours. */
+static bool is_tun(unsigned ifindex)
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq r = {.ifr_data = (void *)&info};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	bool is = fd >= 0 && if_indextoname(ifindex, r.ifr_name) &&
+		  ioctl(fd, SIOCETHTOOL, &r) == 0 && strcmp(info.driver, "tun") == 0;
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
 static int clear_attribute(const struct nlattr *a, void *ctx)
 {
-	const struct nlattr **of = ctx;
-	if (mnl_attr_get_type(a) == RTA_DST || mnl_attr_get_type(a) == RTA_OIF)
-		of[mnl_attr_get_type(a)] = a;
+	unsigned *ifindex = ctx;
+
+	if (mnl_attr_get_type(a) == RTA_OIF && mnl_attr_get_payload_len(a) >= sizeof(*ifindex))
+		*ifindex = mnl_attr_get_u32(a);
 	return MNL_CB_OK;
+}
+
+/* The kernel takes its own description of a route for the order to delete it. */
+static void clear_one(struct netlink *nl, const struct nlmsghdr *found)
+{
+	if (found->nlmsg_len > BATCH_BYTES)
+		return;
+	if (BATCH_BYTES - nl->used < MNL_ALIGN(found->nlmsg_len))
+		netlink_flush(nl);
+	struct nlmsghdr *h = (struct nlmsghdr *)(void *)(nl->batch + nl->used);
+	memcpy(h, found, found->nlmsg_len);
+	h->nlmsg_type = RTM_DELROUTE;
+	h->nlmsg_flags = NLM_F_REQUEST;
+	h->nlmsg_seq = ++nl->seq;
+	h->nlmsg_pid = 0;
+	((struct rtmsg *)mnl_nlmsg_get_payload(h))->rtm_flags =
+		0; /* it sets some that it refuses */
+	nl->used += MNL_ALIGN(found->nlmsg_len);
+	counter_add(nl->counters, C_ROUTES_REMOVED, 1);
 }
 
 static int clear_route(const struct nlmsghdr *h, void *ctx)
 {
 	struct clear *c = ctx;
 	const struct rtmsg *r = mnl_nlmsg_get_payload(h);
-	const struct nlattr *of[RTA_MAX + 1] = {NULL};
-	struct ip_prefix p = {.addr.family = r->rtm_family == AF_INET ? 4 : 6,
-			      .len = r->rtm_dst_len};
+	unsigned ifindex = 0;
 
 	if (h->nlmsg_type != RTM_NEWROUTE || r->rtm_protocol != NETLINK_ROUTE_PROTOCOL ||
-	    r->rtm_table != RT_TABLE_MAIN)
+	    r->rtm_table != RT_TABLE_MAIN || (r->rtm_flags & RTM_F_CLONED))
 		return MNL_CB_OK;
-	mnl_attr_parse(h, sizeof(*r), clear_attribute, of);
-	if (!of[RTA_OIF] || mnl_attr_get_u32(of[RTA_OIF]) != c->nl->ifindex)
+	mnl_attr_parse(h, sizeof(*r), clear_attribute, &ifindex);
+	if (ifindex != c->nl->ifindex && is_tun(ifindex))
 		return MNL_CB_OK;
-	if (of[RTA_DST])
-		memcpy(p.addr.b, mnl_attr_get_payload(of[RTA_DST]), p.addr.family == 4 ? 4 : 16);
-	netlink_route(c->nl, false, &p);
+	clear_one(c->nl, h);
 	c->found++;
 	return MNL_CB_OK;
 }
@@ -223,35 +257,39 @@ static void report(struct netlink *nl)
 	nl->refused = 0;
 }
 
-static enum netlink_news link_changed(struct netlink *nl, const struct nlmsghdr *h)
+static unsigned link_changed(struct netlink *nl, const struct nlmsghdr *h)
 {
 	if (h->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(struct ifinfomsg))
-		return NETLINK_NO_NEWS;
+		return 0;
 	const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
-	if (i->ifi_index != (int)nl->ifindex || i->ifi_family != AF_UNSPEC)
-		return NETLINK_NO_NEWS;
+	if (i->ifi_family != AF_UNSPEC)
+		return 0;
+	if (i->ifi_index != (int)nl->ifindex)
+		return NETLINK_PLACES;
 	if (h->nlmsg_type == RTM_DELLINK)
 		return NETLINK_GONE;
 	bool was_down = nl->down;
 	nl->down = !(i->ifi_flags & IFF_UP);
 	if (nl->down && !was_down)
 		log_sink_write(LOG_WARN, 0, 0, "the TUN device was set down: nothing is forwarded");
-	return was_down && !nl->down ? NETLINK_UP_AGAIN : NETLINK_NO_NEWS;
+	return was_down && !nl->down ? NETLINK_UP_AGAIN : 0;
 }
 
-static enum netlink_news take(struct netlink *nl, const struct nlmsghdr *h)
+static unsigned take(struct netlink *nl, const struct nlmsghdr *h)
 {
 	if (h->nlmsg_type == NLMSG_ERROR)
 		take_error(nl, h);
 	else if (h->nlmsg_type == RTM_NEWLINK || h->nlmsg_type == RTM_DELLINK)
 		return link_changed(nl, h);
-	return NETLINK_NO_NEWS;
+	else if (h->nlmsg_type == RTM_NEWADDR || h->nlmsg_type == RTM_DELADDR)
+		return NETLINK_PLACES;
+	return 0;
 }
 
-enum netlink_news netlink_read(struct netlink *nl)
+unsigned netlink_read(struct netlink *nl)
 {
 	_Alignas(8) uint8_t bytes[16384];
-	enum netlink_news news = NETLINK_NO_NEWS;
+	unsigned news = 0;
 	for (unsigned reads = 0; reads < 64; reads++) {
 		ssize_t n = mnl_socket_recvfrom(nl->socket, bytes, sizeof(bytes));
 		if (n < 0 && errno == ENOBUFS) { /* some were lost */
@@ -262,11 +300,8 @@ enum netlink_news netlink_read(struct netlink *nl)
 			break;
 		int left = (int)n;
 		for (struct nlmsghdr *h = (struct nlmsghdr *)bytes; mnl_nlmsg_ok(h, left);
-		     h = mnl_nlmsg_next(h, &left)) {
-			enum netlink_news one = take(nl, h);
-			if (one != NETLINK_NO_NEWS)
-				news = one;
-		}
+		     h = mnl_nlmsg_next(h, &left))
+			news |= take(nl, h);
 	}
 	report(nl);
 	return news;

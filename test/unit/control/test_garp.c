@@ -27,9 +27,10 @@ static void an_announcement_names_its_address_twice(void **state)
 static void an_address_of_nobody_is_not_announced(void **state)
 {
 	(void)state;
-	struct ip_addr none = ip_addr_v4(0xC6336401), v6 = {.family = 6};
-	assert_int_equal(garp_send(&none), 0);
-	assert_int_equal(garp_send(&v6), 0);
+	struct garp_place places[] = {
+		{.ip = ip_addr_v4(0xC6336401), .ifindex = 7}, {.ip.family = 6}, {.ip.family = 0}};
+	assert_int_equal(garp_update(places, 3), 0);
+	assert_int_equal(places[0].ifindex, 0);
 }
 
 int main(void)
