@@ -128,6 +128,14 @@ static bool open_tun_any(struct dp *dp, const struct dp_start_conf *c, char *why
 	return open_tun(dp, c, why, why_n);
 }
 
+/* In a container, say, where the kernel's threads are not to be seen. */
+static void tell_of_threads(const struct dp *dp)
+{
+	if (dp->napi && dp->tun.n_batch < dp->common.n_workers)
+		say(dp, LOG_WARN, "cannot schedule the TUN device's threads as batch work",
+		    "packets from subscribers cost more CPU");
+}
+
 /* With "auto" each plainer way is tried after the one before was refused. */
 static bool choose_backend(struct dp *dp, const struct dp_start_conf *c)
 {
@@ -145,6 +153,7 @@ static bool choose_backend(struct dp *dp, const struct dp_start_conf *c)
 		}
 		dp->backend++;
 	}
+	tell_of_threads(dp);
 	return true;
 }
 

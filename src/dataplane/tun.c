@@ -13,12 +13,13 @@
 #include <unistd.h>
 
 #include "dataplane/io_tun.h"
+#include "dataplane/tun_threads.h"
 
 enum {
 	/* Newer than the headers of the oldest system that we build on (Linux 6.2). */
 	OFFLOAD_USO4 = 0x20,
 	OFFLOAD_USO6 = 0x40,
-	WITH_NAPI = 0x0010,    /* IFF_NAPI (Linux 4.15) */
+	WITH_NAPI = 0x0010,	/* IFF_NAPI (Linux 4.15) */
 	NAPI_BUFFER = 16 << 20, /* bytes that wait for the thread of a queue, no more */
 };
 
@@ -157,7 +158,7 @@ static bool write_text(const char *path, const char *text)
 }
 
 /* /sys may be that of another network namespace, with a device of the same name. */
-static bool start_threads(const struct tun *t)
+static bool threads_begin(const struct tun *t)
 {
 	char path[64];
 	unsigned ifindex;
@@ -169,6 +170,19 @@ static bool start_threads(const struct tun *t)
 	}
 	snprintf(path, sizeof(path), "/sys/class/net/%s/threaded", t->name);
 	return write_text(path, "1");
+}
+
+/* What is new under the device's name is ours: another program's device may be called the same. */
+static bool start_threads(struct tun *t)
+{
+	struct tun_threads before, now;
+
+	tun_threads_find(&before, t->name);
+	if (!threads_begin(t))
+		return false;
+	tun_threads_find(&now, t->name);
+	t->n_batch = tun_threads_batch(&before, &now);
+	return true;
 }
 
 static bool set_up(struct tun *t, const struct tun_conf *c, char *why, size_t why_n)
