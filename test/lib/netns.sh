@@ -107,14 +107,14 @@ test_begin() {
 	rm -rf "$WORK"
 	mkdir -p "$WORK" || exit 1
 	trap test_cleanup EXIT
-	trap 'exit 130' INT TERM HUP
+	trap 'exit 130' INT TERM HUP PIPE
 	net_up 2>"$WORK/net_up.log" || bail "network namespaces: $(tail -n 1 "$WORK/net_up.log")"
 }
 
 test_cleanup() {
 	local command
 	trap - EXIT
-	trap '' INT TERM HUP
+	trap '' INT TERM HUP PIPE
 	for command in "${AT_END[@]}"; do $command; done
 	net_down 2>/dev/null
 }
