@@ -12,7 +12,5 @@ extern const struct alloc heap;
 /* What was freed goes back to the system within seconds, by a thread of jemalloc's own. Once, after
  * the last fork; without jemalloc nothing happens. */
 void heap_start(void);
-/* The program has started: from now on what grows does so in huge pages. */
-void heap_grow(void);
 
 #endif

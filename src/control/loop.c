@@ -297,10 +297,8 @@ int loop_run(const struct loop_options *options, struct conf *conf)
 	rcu_thread_start();
 
 	bool started = loop_start(l);
-	if (started) {
-		heap_grow();
+	if (started)
 		serve(l);
-	}
 	bool well = started && !l->failed;
 	loop_stop(l);
 	rcu_thread_stop();
