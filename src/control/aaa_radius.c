@@ -323,6 +323,7 @@ static void on_accept(struct core *c, struct core_session *s, const struct rad_a
 	memcpy(key.authenticator, a->authenticator, sizeof(key.authenticator));
 	if (!rad_accept_decode(&a->packet, &c->radius_terms, &key, &g)) {
 		counter_add(c->env.counters, C_RADIUS_BAD_REPLIES, 1);
+		counter_add(c->env.counters, C_RADIUS_BAD_ATTRIBUTE, 1);
 		core_log(c, LOG_ERROR, s, "Access-Accept of %s refused: %s is malformed",
 			 sock_addr_text(&a->server, text), g.malformed);
 		refuse(c, s, TERM_NAS_ERROR, "malformed Access-Accept", span_of(NULL, 0));
@@ -345,10 +346,26 @@ static void on_reject(struct core *c, struct core_session *s, const struct rad_a
 	refuse(c, s, TERM_USER_ERROR, "rejected by the RADIUS server", span_of(message, n));
 }
 
+static bool is_accepted(struct core *c, struct core_session *s, const struct rad_answer *a)
+{
+	char text[SOCK_ADDR_TEXT];
+	uint32_t service;
+
+	if (a->packet.code != RAD_ACCESS_ACCEPT)
+		return false;
+	if (rad_accept_is_framed(&a->packet, &service))
+		return true;
+	core_log(c, LOG_ERROR, s,
+		 "Access-Accept of %s has Service-Type %" PRIu32
+		 ", which we do not have: taken as a reject",
+		 sock_addr_text(&a->server, text), service);
+	return false;
+}
+
 /* A plugin may let in whom RADIUS rejects: what else is in the reject counts then. */
 static void on_verdict(struct core *c, struct core_session *s, const struct rad_answer *a, nsec now)
 {
-	bool accepted = a->packet.code == RAD_ACCESS_ACCEPT;
+	bool accepted = is_accepted(c, s, a);
 	bool allowed = core_hook_post_auth(c, s, accepted);
 
 	if (s->dying) /* a plugin has ended it */

@@ -140,6 +140,19 @@ static void server_line(struct show_text *t, const struct rad_server_view *v, en
 		  v->p50_us / 1000.0, v->p99_us / 1000.0);
 }
 
+static void refused_lines(struct show_text *t, const struct rad_server_view *v)
+{
+	char addr[SOCK_ADDR_TEXT];
+
+	for (unsigned why = 0; why < RAD_REFUSALS; why++) {
+		if (v->refused[why])
+			show_line(t, "Replies of %s refused, %s: %llu",
+				  sock_addr_text(&v->addr, addr),
+				  rad_refusal_name((enum rad_refusal)why),
+				  (unsigned long long)v->refused[why]);
+	}
+}
+
 static void servers_text(struct cli_conn *conn, const struct radius_ask *a, struct show_text *t)
 {
 	show_line(t, "%-24s %-5s %-6s %10s %12s %12s %10s %9s %9s", "Server", "For", "State",
@@ -147,6 +160,10 @@ static void servers_text(struct cli_conn *conn, const struct radius_ask *a, stru
 	for (unsigned i = 0; i < a->n_servers; i++) {
 		server_line(t, &a->servers[i][RAD_AUTH], RAD_AUTH);
 		server_line(t, &a->servers[i][RAD_ACCT], RAD_ACCT);
+	}
+	for (unsigned i = 0; i < a->n_servers; i++) {
+		refused_lines(t, &a->servers[i][RAD_AUTH]);
+		refused_lines(t, &a->servers[i][RAD_ACCT]);
 	}
 	if (a->n_servers == 0)
 		show_line(t, "No server is set");
@@ -159,11 +176,19 @@ static json_t *server_json(const struct rad_server_view *v, enum rad_kind kind)
 {
 	char addr[SOCK_ADDR_TEXT];
 
-	return json_pack("{ss,ss,sb,si,sI,sI,sI,sI,sI}", "server", sock_addr_text(&v->addr, addr),
-			 "for", kind == RAD_AUTH ? "login" : "acct", "alive", v->alive, "under_way",
-			 (int)v->under_way, "sent", (json_int_t)v->sent, "answered",
-			 (json_int_t)v->answered, "timeouts", (json_int_t)v->timeouts, "p50_us",
-			 (json_int_t)v->p50_us, "p99_us", (json_int_t)v->p99_us);
+	json_t *refused = json_object();
+
+	for (unsigned why = 0; why < RAD_REFUSALS; why++) {
+		if (v->refused[why])
+			json_object_set_new(refused, rad_refusal_name((enum rad_refusal)why),
+					    json_integer((json_int_t)v->refused[why]));
+	}
+	return json_pack("{ss,ss,sb,si,sI,sI,sI,sI,sI,so}", "server",
+			 sock_addr_text(&v->addr, addr), "for", kind == RAD_AUTH ? "login" : "acct",
+			 "alive", v->alive, "under_way", (int)v->under_way, "sent",
+			 (json_int_t)v->sent, "answered", (json_int_t)v->answered, "timeouts",
+			 (json_int_t)v->timeouts, "p50_us", (json_int_t)v->p50_us, "p99_us",
+			 (json_int_t)v->p99_us, "refused", refused);
 }
 
 static json_t *servers_list(const struct radius_ask *a)

@@ -5,6 +5,7 @@
 
 #include "base/crypto.h"
 #include "base/panic.h"
+#include "control/conf_radius.h"
 
 struct command {
 	enum conf_block block;
@@ -324,6 +325,29 @@ static void run_line(struct conf_parser *p, const struct lex_line *line)
 
 /* ---- what must hold between variables -------------------------------------------------------- */
 
+static void check_radius(struct conf_parser *p)
+{
+	struct conf *c = p->conf;
+	const char *fault = conf_radius_servers_fault(c->radius_servers, c->n_radius,
+						      c->radius_secret[0] != '\0');
+
+	if (fault)
+		conf_parse_say(p, p->set_at[CONF_ID_radius_servers], CONF_ERROR,
+			       "radius_servers: %s", fault);
+	if (c->n_radius > 0 && c->radius_secret[0] == '\0')
+		conf_parse_say(p, 0, CONF_WARNING,
+			       "RADIUS servers without radius_secret: none will be asked");
+	if (c->n_radius == 0 && c->radius_servers[0] == '\0' && c->local_users[0] == '\0')
+		conf_parse_say(p, 0, CONF_WARNING,
+			       "neither primary_radius nor local_users is set: every login will be "
+			       "refused");
+	if (c->radius_accounting && c->n_radius == 0 && c->radius_servers[0] != '\0' &&
+	    !conf_radius_has_acct(c->radius_servers))
+		conf_parse_say(p, p->set_at[CONF_ID_radius_accounting], CONF_WARNING,
+			       "radius_accounting: every server is auth-only: records wait, and "
+			       "nobody takes them");
+}
+
 static void check_whole(struct conf_parser *p)
 {
 	struct conf *c = p->conf;
@@ -336,13 +360,7 @@ static void check_whole(struct conf_parser *p)
 			       "radius_bind_max is below radius_bind_min: neither is used");
 		c->radius_bind_min = c->radius_bind_max = 0;
 	}
-	if (c->n_radius > 0 && c->radius_secret[0] == '\0')
-		conf_parse_say(p, 0, CONF_WARNING,
-			       "RADIUS servers without radius_secret: none will be asked");
-	if (c->n_radius == 0 && c->radius_servers[0] == '\0' && c->local_users[0] == '\0')
-		conf_parse_say(p, 0, CONF_WARNING,
-			       "neither primary_radius nor local_users is set: every login will be "
-			       "refused");
+	check_radius(p);
 	if (c->cli_access_list[0]) {
 		char head[64];
 		conf_list_head(head, false, c->cli_access_list);

@@ -184,3 +184,29 @@ const char *conf_radius_fault(const char *list, bool nets)
 	}
 	return NULL;
 }
+
+const char *conf_radius_servers_fault(const char *list, unsigned n_classic, bool have_secret)
+{
+	struct conf_radius_item item;
+	unsigned n = n_classic;
+
+	while (conf_radius_next(&list, &item)) {
+		if (++n > CONF_RADIUS_SERVERS)
+			return "more than 16 servers together with primary_radius and "
+			       "secondary_radius";
+		if (!item.secret.p && !have_secret)
+			return "a server has no secret, and there is no radius_secret";
+	}
+	return NULL;
+}
+
+bool conf_radius_has_acct(const char *list)
+{
+	struct conf_radius_item item;
+
+	while (conf_radius_next(&list, &item)) {
+		if (!item.auth_only)
+			return true;
+	}
+	return false;
+}

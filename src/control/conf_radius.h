@@ -46,5 +46,10 @@ bool conf_radius_probe(struct span text, uint8_t *probe, char user[static CONF_R
 bool conf_radius_next(const char **at, struct conf_radius_item *out);
 /* NULL, or what is wrong with the list; `nets`: prefixes are wanted and ports are not. */
 const char *conf_radius_fault(const char *list, bool nets);
+/* What is wrong with the list of servers beside `n_classic` others and a secret for those that have
+ * none of their own, or without one; NULL: nothing. */
+const char *conf_radius_servers_fault(const char *list, unsigned n_classic, bool have_secret);
+/* Is there a server in the list that takes accounting records? */
+bool conf_radius_has_acct(const char *list);
 
 #endif

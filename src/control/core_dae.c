@@ -264,7 +264,7 @@ static void classes_replace(struct core *c, struct core_session *s, struct bstr 
 /* What the session's worker is to do: the policy as a whole. What plugins make of the request comes
  * first, what it says itself goes over it. False: out of memory, and nothing has changed. */
 static bool change_policy(struct core *c, struct core_session *s, const struct rad_dae_request *q,
-			  struct msg_session_change *m, nsec now)
+			  struct msg_session_change *m)
 {
 	struct sess_policy before = core_policy_of(s), policy = before;
 
@@ -276,9 +276,22 @@ static bool change_policy(struct core *c, struct core_session *s, const struct r
 		return false;
 	m->has_policy = true;
 	m->policy = policy;
-	if (policy.garden != before.garden && s->authenticated)
-		acct_garden(c, s, policy.garden, now);
 	return true;
+}
+
+/* What the session has used is billed to the class that it had: a Stop goes before the new one, a
+ * Start behind it. */
+static void change_class(struct core *c, struct core_session *s, struct bstr **classes,
+			 bool was_in_garden, nsec now)
+{
+	bool is_in_garden = core_policy_of(s).garden;
+	bool told = is_in_garden != was_in_garden && s->authenticated;
+
+	if (told && is_in_garden)
+		acct_garden(c, s, true, now);
+	classes_replace(c, s, classes);
+	if (told && !is_in_garden)
+		acct_garden(c, s, false, now);
 }
 
 static void change_timeouts(struct core_session *s, const struct rad_told *t,
@@ -313,14 +326,15 @@ static bool change(struct core *c, struct core_session *s, const struct rad_dae_
 	struct msg_session_change m = MSG_INIT(MSG_SESSION_CHANGE, struct msg_session_change);
 	struct bstr *classes[RAD_CLASSES_MAX] = {0};
 	const struct rad_told *t = &q->told;
+	bool was_in_garden = core_policy_of(s).garden;
 
 	if (!classes_copy(c, q, classes))
 		return false;
-	if (!change_policy(c, s, q, &m, now)) {
+	if (!change_policy(c, s, q, &m)) {
 		classes_free(c, classes);
 		return false;
 	}
-	classes_replace(c, s, classes);
+	change_class(c, s, classes, was_in_garden, now);
 	if (s->dying)
 		return true; /* a plugin has ended it */
 	if (t->said & RAD_SAID_INTERIM) {

@@ -294,6 +294,11 @@ static void remove_job(struct journal_io *io, const struct job *job)
 	if (unlinkat(io->dir_fd, file_name(job->file, name), 0) != 0 && errno != ENOENT)
 		log_sink_printf(LOG_ERROR, "accounting journal: cannot remove %s: %s", name,
 				strerror(errno));
+	/* Records that are done do not come back after a power failure. */
+	pthread_mutex_lock(&io->lock);
+	io->dirty = io->dir_dirty = true;
+	pthread_cond_signal(&io->sync_wake);
+	pthread_mutex_unlock(&io->lock);
 }
 
 static bool may_write(const struct journal_io *io)

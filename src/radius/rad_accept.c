@@ -108,6 +108,22 @@ bool rad_accept_decode(const struct rad_packet *p, const struct rad_terms *terms
 	return true;
 }
 
+bool rad_accept_is_framed(const struct rad_packet *p, uint32_t *service)
+{
+	enum { FRAMED = 2 };
+	struct span attrs = p->attrs;
+	struct rad_attr a;
+
+	while (rad_attr_next(&attrs, &a)) {
+		if (a.number != RAD_SERVICE_TYPE || a.value.n != sizeof(*service))
+			continue;
+		*service = span_u32(&a.value);
+		if (*service != FRAMED)
+			return false;
+	}
+	return true;
+}
+
 void rad_grant_wipe(struct rad_grant *g)
 {
 	mem_wipe(&g->tunnels, sizeof(g->tunnels));

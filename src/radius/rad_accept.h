@@ -36,6 +36,9 @@ struct rad_accept_key {
 /* False: an attribute is malformed, out->malformed names it. */
 bool rad_accept_decode(const struct rad_packet *p, const struct rad_terms *terms,
 		       const struct rad_accept_key *key, struct rad_grant *out);
+/* False: it grants another service than Framed, *service, which is to be taken as an Access-Reject
+ * (RFC 2865 5.6). Without Service-Type it is Framed. */
+bool rad_accept_is_framed(const struct rad_packet *p, uint32_t *service);
 /* Tunnel passwords are in it. */
 void rad_grant_wipe(struct rad_grant *g);
 /* All Reply-Messages in a row, cut to what fits; returns the bytes. */

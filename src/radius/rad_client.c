@@ -38,6 +38,7 @@ struct traffic {
 	uint32_t under_way; /* requests that wait for its answer */
 	uint64_t sent, answered, timeouts;
 	uint32_t latency[LATENCY_BUCKETS];
+	uint64_t refused[RAD_REFUSALS];
 };
 
 enum server_state {
@@ -691,17 +692,21 @@ static bool code_answers(uint8_t code, unsigned kind)
 	       code == RAD_ACCESS_CHALLENGE;
 }
 
-/* The request that a datagram from that address claims to answer, or NULL. */
+/* The request that a datagram from that address claims to answer, or NULL; then *traffic is that of
+ * the server who has the address, or NULL. */
 static struct rad_request *find_asked(struct rad_client *c, unsigned sock,
-				      const struct sock_addr *from, uint8_t id, unsigned *server)
+				      const struct sock_addr *from, uint8_t id, unsigned *server,
+				      struct traffic **traffic)
 {
+	*traffic = NULL;
 	for (unsigned i = 0; i < c->conf.n_servers; i++) {
 		struct server *s = &c->servers[i];
 		for (unsigned kind = 0; kind < RAD_KINDS; kind++) {
 			const struct target *t = s->targets[kind];
-			if (!t || !sock_addr_equal(&s->conf.addr[kind], from))
+			if (!sock_addr_equal(&s->conf.addr[kind], from))
 				continue;
-			struct channel *ch = t->channels[sock];
+			*traffic = &s->traffic[kind];
+			struct channel *ch = t && sock < RAD_SOCKETS_MAX ? t->channels[sock] : NULL;
 			if (!ch || !ch->by_id[id])
 				continue;
 			*server = i;
@@ -721,25 +726,27 @@ static void tell_unsigned(struct rad_client *c, struct server *s)
 	s->told_unsigned = true;
 }
 
-static bool reply_is_good(struct rad_client *c, const struct rad_request *r,
-			  const struct rad_packet *p, struct server *s,
-			  const uint8_t *authenticator)
+/* RAD_REFUSALS: it is good. */
+static enum rad_refusal reply_check(struct rad_client *c, const struct rad_request *r,
+				    const struct rad_packet *p, struct server *s,
+				    const uint8_t *authenticator)
 {
 	if (!code_answers(p->code, r->kind))
-		return false;
+		return RAD_REFUSED_CODE;
 	switch (rad_reply_check(p, server_secret(s), authenticator)) {
 	case RAD_CHECK_GOOD:
-		return true;
+		return RAD_REFUSALS;
 	case RAD_CHECK_MESSAGE_MISSING:
 		if (r->kind == RAD_ACCT || !s->conf.need_message_authenticator)
-			return true;
+			return RAD_REFUSALS;
 		tell_unsigned(c, s);
-		return false;
-	case RAD_CHECK_FORGED:
+		return RAD_REFUSED_UNSIGNED;
 	case RAD_CHECK_MESSAGE_FORGED:
+		return RAD_REFUSED_MESSAGE;
+	case RAD_CHECK_FORGED:
 		break;
 	}
-	return false;
+	return RAD_REFUSED_AUTHENTICATOR;
 }
 
 /* What the server computed its reply with: for accounting, the authenticator that was sent. */
@@ -908,21 +915,53 @@ void rad_client_cancel(struct rad_client *c, struct rad_request *r, nsec now)
 	waiting_send(c, now);
 }
 
+static const struct {
+	enum counter counter;
+	const char *name;
+} refusals[RAD_REFUSALS] = {
+	[RAD_REFUSED_ID] = {C_RADIUS_BAD_ID, "unknown identifier"},
+	[RAD_REFUSED_CODE] = {C_RADIUS_BAD_CODE, "wrong code"},
+	[RAD_REFUSED_AUTHENTICATOR] = {C_RADIUS_BAD_AUTHENTICATOR, "wrong authenticator"},
+	[RAD_REFUSED_MESSAGE] = {C_RADIUS_BAD_MESSAGE, "wrong Message-Authenticator"},
+	[RAD_REFUSED_UNSIGNED] = {C_RADIUS_BAD_UNSIGNED, "no Message-Authenticator"},
+};
+
+const char *rad_refusal_name(enum rad_refusal why)
+{
+	return refusals[why].name;
+}
+
+/* The request stays: the right answer may still come. */
+static bool refuse(struct rad_client *c, enum counter why)
+{
+	counter_add(c->env.counters, C_RADIUS_BAD_REPLIES, 1);
+	counter_add(c->env.counters, why, 1);
+	return false;
+}
+
+static bool refuse_of(struct rad_client *c, struct traffic *t, enum rad_refusal why)
+{
+	t->refused[why]++;
+	return refuse(c, refusals[why].counter);
+}
+
 bool rad_client_rx(struct rad_client *c, unsigned sock, const struct sock_addr *from,
 		   struct span datagram, nsec now, struct rad_answer *out)
 {
 	struct rad_packet p;
 	uint8_t authenticator[RAD_AUTHENTICATOR];
+	struct traffic *t;
 	unsigned i;
 
-	if (sock >= RAD_SOCKETS_MAX || !rad_packet_decode(datagram, &p))
-		goto refuse;
-	struct rad_request *r = find_asked(c, sock, from, p.id, &i);
+	if (!rad_packet_decode(datagram, &p))
+		return refuse(c, C_RADIUS_BAD_PACKET);
+	struct rad_request *r = find_asked(c, sock, from, p.id, &i, &t);
 	if (!r)
-		goto refuse;
+		return t ? refuse_of(c, t, RAD_REFUSED_ID) : refuse(c, C_RADIUS_BAD_SOURCE);
 	sent_authenticator(c, r, i, authenticator);
-	if (!reply_is_good(c, r, &p, &c->servers[i], authenticator))
-		goto refuse;
+	enum rad_refusal why = reply_check(c, r, &p, &c->servers[i], authenticator);
+	if (why != RAD_REFUSALS)
+		return refuse_of(c, t, why);
 
 	server_answered(c, &c->servers[i], r, now);
 	if (r->probe) {
@@ -938,10 +977,6 @@ bool rad_client_rx(struct rad_client *c, unsigned sock, const struct sock_addr *
 	request_free(c, r, now);
 	waiting_send(c, now);
 	return true;
-refuse:
-	/* The request stays: the right answer may still come. */
-	counter_add(c->env.counters, C_RADIUS_BAD_REPLIES, 1);
-	return false;
 }
 
 bool rad_client_turn(struct rad_client *c, nsec now, struct rad_answer *out)
@@ -1021,6 +1056,7 @@ void rad_client_server_view(const struct rad_client *c, unsigned server, enum ra
 					.timeouts = t->timeouts,
 					.p50_us = latency_us(t, 50),
 					.p99_us = latency_us(t, 99)};
+	memcpy(out->refused, t->refused, sizeof(out->refused));
 }
 
 uint32_t rad_client_waiting(const struct rad_client *c)

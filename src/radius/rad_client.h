@@ -134,6 +134,17 @@ uint32_t rad_client_identifiers(const struct rad_client *c);
 /* False while the server is passed over. */
 bool rad_client_server_alive(const struct rad_client *c, unsigned server);
 
+/* Why a reply that came from a server's address is not taken; each is a counter too. */
+enum rad_refusal {
+	RAD_REFUSED_ID,
+	RAD_REFUSED_CODE,
+	RAD_REFUSED_AUTHENTICATOR,
+	RAD_REFUSED_MESSAGE,
+	RAD_REFUSED_UNSIGNED,
+	RAD_REFUSALS
+};
+const char *rad_refusal_name(enum rad_refusal why);
+
 /* What is known of one server and kind. */
 struct rad_server_view {
 	struct sock_addr addr;
@@ -142,6 +153,7 @@ struct rad_server_view {
 	uint32_t under_way;
 	uint64_t sent, answered, timeouts; /* repetitions included */
 	uint32_t p50_us, p99_us;	   /* of its answers; upper ends of a factor of two */
+	uint64_t refused[RAD_REFUSALS];
 };
 unsigned rad_client_servers(const struct rad_client *c);
 void rad_client_server_view(const struct rad_client *c, unsigned server, enum rad_kind kind,

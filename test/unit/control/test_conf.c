@@ -1,3 +1,4 @@
+#include "control/conf_radius.h"
 #include "control/conf_parse.h"
 
 #include <setjmp.h>
@@ -490,6 +491,24 @@ static void what_contradicts_itself_is_reported(void **state)
 	c = load("");
 	assert_said("W0 neither primary_radius nor local_users");
 	conf_free(c);
+	c = load("\nset radius_servers \"10.0.0.1=x 10.0.0.2\"\n");
+	assert_said("E2 radius_servers: a server has no secret");
+	conf_free(c);
+	c = load("set radius_secret x\nset primary_radius 10.0.0.1\n"
+		 "set radius_servers \"10.0.1.1 10.0.1.2 10.0.1.3 10.0.1.4 10.0.1.5 10.0.1.6 "
+		 "10.0.1.7 10.0.1.8 10.0.1.9 10.0.1.10 10.0.1.11 10.0.1.12 10.0.1.13 10.0.1.14 "
+		 "10.0.1.15 10.0.1.16\"\n");
+	assert_said("E3 radius_servers: more than 16 servers");
+	conf_free(c);
+	c = load("set radius_secret x\nset radius_accounting yes\n"
+		 "set radius_servers 10.0.1.1,auth-only\n");
+	assert_said("W2 radius_accounting: every server is auth-only");
+	conf_free(c);
+	c = load("set primary_radius_port 65535\nset secondary_radius_port 65534\n");
+	assert_said("E1 ");
+	assert_int_equal(said.errors, 1);
+	assert_int_equal(c->primary_radius_port, 0);
+	conf_free(c);
 }
 
 static void workers_get_mru_mss_and_their_share(void **state)
@@ -696,7 +715,11 @@ static void printed_configurations_load_to_the_same(void **state)
 		print(c, true, &first);
 		struct conf *again = load(first.text);
 		assert_null(strstr(said.text, "unknown"));
-		assert_int_equal(said.errors, again->l2tp_require_auth && !again->l2tp_secret[0]);
+		bool bad_radius =
+			conf_radius_servers_fault(again->radius_servers, again->n_radius,
+						  again->radius_secret[0] != '\0') != NULL;
+		assert_int_equal(said.errors,
+				 (again->l2tp_require_auth && !again->l2tp_secret[0]) + bad_radius);
 		print(again, true, &second);
 		assert_string_equal(first.text, second.text);
 		for (unsigned i = 0; i < CONF_VARS; i++) {

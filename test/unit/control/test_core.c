@@ -445,6 +445,33 @@ static void radius_challenge_is_refused_by_name(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+static void put_login_service(struct wbuf *w)
+{
+	rad_put_u32(w, RAD_SERVICE_TYPE, 1);
+	rad_put_text(w, RAD_REPLY_MESSAGE, "no money");
+}
+
+static void put_framed_service(struct wbuf *w)
+{
+	rad_put_u32(w, RAD_SERVICE_TYPE, 2);
+}
+
+/* RFC 2865 5.6: as though an Access-Reject had been received. */
+static void a_service_that_we_do_not_have_is_a_reject(void **state)
+{
+	(void)state;
+	struct core_kit *k = radius_kit();
+	login(k, 5, "nemo", "x");
+	kit_answer(k, RAD_ACCESS_ACCEPT, put_login_service);
+	assert_false(reply_of(k)->accept);
+	assert_int_equal(reply_of(k)->profile.reply_len, 8);
+	assert_int_equal(pool_used(k), 0);
+	login(k, 6, "nemo", "x");
+	kit_answer(k, RAD_ACCESS_ACCEPT, put_framed_service);
+	assert_true(reply_of(k)->accept);
+	assert_int_equal(kit_free(k), 0);
+}
+
 static void put_short_address(struct wbuf *w)
 {
 	rad_put(w, RAD_FRAMED_IP_ADDRESS, span_of("\x0a\x01", 2));
@@ -916,6 +943,7 @@ int main(void)
 		cmocka_unit_test(radius_accept_fills_the_profile),
 		cmocka_unit_test(radius_reject_passes_the_message_on),
 		cmocka_unit_test(radius_challenge_is_refused_by_name),
+		cmocka_unit_test(a_service_that_we_do_not_have_is_a_reject),
 		cmocka_unit_test(a_malformed_attribute_is_named_and_refused),
 		cmocka_unit_test(servers_are_asked_by_priority),
 		cmocka_unit_test(framed_pool_names_where_the_address_comes_from),

@@ -351,6 +351,60 @@ static void a_coa_changes_the_policy_as_a_whole(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+static void put_out_of_garden(struct wbuf *w)
+{
+	put_user(w);
+	put_pair(w, "garden=no");
+	rad_put_text(w, RAD_CLASS, "paid");
+}
+
+static void put_into_garden(struct wbuf *w)
+{
+	put_user(w);
+	put_pair(w, "garden=yes");
+	rad_put_text(w, RAD_CLASS, "unpaid");
+}
+
+/* Status and Class of the newest accounting record. */
+static void assert_record(struct core_kit *k, uint32_t wanted, const char *class)
+{
+	const struct kit_send *s = kit_sent(k);
+	struct rad_packet p;
+	struct rad_attr a;
+	uint32_t status = 0;
+	bool found = false;
+
+	assert_true(rad_packet_decode(span_of(s->bytes, s->n), &p));
+	assert_int_equal(p.code, RAD_ACCOUNTING_REQUEST);
+	while (rad_attr_next(&p.attrs, &a)) {
+		if (a.number == RAD_ACCT_STATUS_TYPE)
+			status = span_u32(&a.value);
+		found |= a.number == RAD_CLASS && span_equal(a.value, span_str(class));
+	}
+	assert_int_equal(status, wanted);
+	assert_true(found);
+}
+
+static void a_class_counts_from_its_coa_on(void **state)
+{
+	enum { START = 1, STOP = 2 };
+	(void)state;
+	struct core_kit *k = kit_new();
+
+	kit_pool(k, "10.1.0.0/24");
+	kit_conf_radius(k);
+	k->conf.radius_accounting = true;
+	k->conf.radius_window = 0;
+	kit_start(k);
+	up(k, 1, "nemo");
+	assert_int_equal(error_of(k, RAD_COA_REQUEST, put_change), 0); /* Class "new" */
+	assert_int_equal(error_of(k, RAD_COA_REQUEST, put_into_garden), 0);
+	assert_record(k, STOP, "new");
+	assert_int_equal(error_of(k, RAD_COA_REQUEST, put_out_of_garden), 0);
+	assert_record(k, START, "paid");
+	assert_int_equal(kit_free(k), 0);
+}
+
 static void a_coa_with_what_cannot_be_had_is_refused(void **state)
 {
 	(void)state;
@@ -431,6 +485,7 @@ int main(void)
 		cmocka_unit_test(a_repeated_request_is_answered_but_not_done_again),
 		cmocka_unit_test(clients_of_one_address_have_secrets_of_their_own),
 		cmocka_unit_test(clients_may_be_listed_with_secrets),
+		cmocka_unit_test(a_class_counts_from_its_coa_on),
 		cmocka_unit_test(a_coa_changes_all_or_nothing),
 		cmocka_unit_test(a_coa_changes_the_policy_as_a_whole),
 		cmocka_unit_test(a_coa_with_what_cannot_be_had_is_refused),

@@ -254,6 +254,19 @@ static void forged_replies_leave_the_request_waiting(void **state)
 	other.sock = 100000;
 	assert_false(reply(w, &other, ACCEPT("one"), &a));
 	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_REPLIES), n + 5);
+	/* Each reason by itself, and what came from a server's address by that server. */
+	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_AUTHENTICATOR), 2);
+	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_MESSAGE), 1);
+	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_UNSIGNED), 1);
+	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_CODE), 3);
+	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_ID), 1 + 4);
+	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_SOURCE), 1);
+	struct rad_server_view v;
+	rad_client_server_view(w->client, 0, RAD_AUTH, &v);
+	assert_int_equal(v.refused[RAD_REFUSED_AUTHENTICATOR], 2);
+	assert_int_equal(v.refused[RAD_REFUSED_MESSAGE], 1);
+	assert_int_equal(v.refused[RAD_REFUSED_UNSIGNED], 1);
+	assert_int_equal(v.refused[RAD_REFUSED_CODE], 3);
 	assert_int_equal(w->n_logs, 1); /* of the reply without Message-Authenticator */
 	assert_int_equal(rad_client_outstanding(w->client), 1);
 	assert_true(reply(w, &s, ACCEPT("one"), &a));
