@@ -244,6 +244,8 @@ static void forged_replies_leave_the_request_waiting(void **state)
 	struct sent other = s;
 	other.to.port++; /* from another port, address, or to another socket of ours */
 	assert_false(reply(w, &other, ACCEPT("one"), &a));
+	other.to.port = 9; /* nobody's */
+	assert_false(reply(w, &other, ACCEPT("one"), &a));
 	other = s;
 	other.to.ip = ip_addr_v4(0xC0000202); /* a server, but not the one that was asked */
 	assert_false(reply(w, &other, ACCEPT("one"), &a));
@@ -253,13 +255,13 @@ static void forged_replies_leave_the_request_waiting(void **state)
 	assert_false(reply(w, &other, ACCEPT("one"), &a));
 	other.sock = 100000;
 	assert_false(reply(w, &other, ACCEPT("one"), &a));
-	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_REPLIES), n + 5);
+	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_REPLIES), n + 6);
 	/* Each reason by itself, and what came from a server's address by that server. */
 	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_AUTHENTICATOR), 2);
 	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_MESSAGE), 1);
 	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_UNSIGNED), 1);
 	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_CODE), 3);
-	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_ID), 1 + 4);
+	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_ID), 1 + 5);
 	assert_int_equal(counter_get(&w->counters, C_RADIUS_BAD_SOURCE), 1);
 	struct rad_server_view v;
 	rad_client_server_view(w->client, 0, RAD_AUTH, &v);
