@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "base/panic.h"
 #include "control/log_sink.h"
+#include "control/thread_end.h"
 
 enum {
 	QUEUE_MAX = 32 << 20, /* bytes that wait for the disk before nothing more is taken */
@@ -641,13 +642,8 @@ static bool start_threads(struct journal_io *io)
 	bool writes = pthread_create(&io->writer, NULL, writer_main, io) == 0;
 	bool good = writes && pthread_create(&io->syncer, NULL, syncer_main, io) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (writes && !good) {
-		pthread_mutex_lock(&io->lock);
-		io->stopping = true;
-		pthread_cond_signal(&io->wake);
-		pthread_mutex_unlock(&io->lock);
-		pthread_join(io->writer, NULL);
-	}
+	if (writes && !good)
+		thread_end(io->writer, &io->lock, &io->wake, &io->stopping);
 	return good;
 }
 
@@ -715,16 +711,8 @@ void journal_io_close(struct journal_io *io)
 {
 	if (!io)
 		return;
-	pthread_mutex_lock(&io->lock);
-	io->stopping = true;
-	pthread_cond_signal(&io->wake);
-	pthread_mutex_unlock(&io->lock);
-	pthread_join(io->writer, NULL);
-	pthread_mutex_lock(&io->lock);
-	io->sync_stopping = true;
-	pthread_cond_signal(&io->sync_wake);
-	pthread_mutex_unlock(&io->lock);
-	pthread_join(io->syncer, NULL);
+	thread_end(io->writer, &io->lock, &io->wake, &io->stopping);
+	thread_end(io->syncer, &io->lock, &io->sync_wake, &io->sync_stopping);
 	drop_writes(io);
 	io_free(io);
 }

@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/panic.h"
 #include "control/log_sink.h"
+#include "control/thread_end.h"
 
 enum {
 	PATH_TEXT = 256,
@@ -222,11 +223,7 @@ void usage_io_free(struct usage_io *io)
 {
 	if (!io)
 		return;
-	pthread_mutex_lock(&io->lock);
-	io->stopping = true;
-	pthread_cond_signal(&io->wake);
-	pthread_mutex_unlock(&io->lock);
-	pthread_join(io->thread, NULL);
+	thread_end(io->thread, &io->lock, &io->wake, &io->stopping);
 	if (io->fd >= 0) {
 		close(io->fd);
 		unlink(io->temporary);
