@@ -461,12 +461,12 @@ static void a_service_that_we_do_not_have_is_a_reject(void **state)
 {
 	(void)state;
 	struct core_kit *k = radius_kit();
-	login(k, 5, "nemo", "x");
+	kit_login(k, 5, "nemo", "x");
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_login_service);
 	assert_false(reply_of(k)->accept);
 	assert_int_equal(reply_of(k)->profile.reply_len, 8);
 	assert_int_equal(pool_used(k), 0);
-	login(k, 6, "nemo", "x");
+	kit_login(k, 6, "nemo", "x");
 	kit_answer(k, RAD_ACCESS_ACCEPT, put_framed_service);
 	assert_true(reply_of(k)->accept);
 	assert_int_equal(kit_free(k), 0);
