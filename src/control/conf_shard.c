@@ -108,5 +108,6 @@ void conf_to_shard(const struct conf *c, unsigned n_workers, struct shard_conf *
 	out->dp.icmp_source = c->tun_address;
 	out->dp.packet_limit = c->packet_limit;
 	out->dp.burst_ms = c->throttle_burst;
+	out->dp.hold_mb = c->throttle_memory;
 	out->dp.no_throttle_local = c->no_throttle_local_IP;
 }

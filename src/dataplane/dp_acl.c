@@ -6,6 +6,7 @@
  */
 #include "dataplane/dp_acl.h"
 
+#include "base/hash.h"
 #include "base/panic.h"
 #include "dataplane/dp_ip.h"
 
@@ -15,6 +16,8 @@ enum {
 	FLAG_VALUES = 64, /* of the six flags that rules know */
 	BYTE_VALUES = 256,
 	PORT_STARTS_MAX = 2 * DP_ACL_RULES_MAX + 1,
+	VECTOR_MAX = 1 + DP_ACL_RULES_MAX / WORD,
+	FOUND_SIZE = 4 * DP_ACL_RULES_MAX, /* a power of two above PORT_STARTS_MAX */
 	PORT_MAX = 65535,
 	TCP_FIN = 0x01,
 	TCP_SYN = 0x02,
@@ -122,9 +125,21 @@ struct build {
 	unsigned part;
 	uint16_t starts[PORT_STARTS_MAX];
 	uint16_t index[PORT_STARTS_MAX];
-	uint64_t *vectors; /* room for n_vectors + 1 */
+	uint64_t *vectors;
 	uint32_t room, n_vectors;
+	uint16_t found[FOUND_SIZE];	      /* by hash: number of a vector + 1; 0 = none */
+	uint16_t first_turn[PORT_STARTS_MAX]; /* by start: one of the turns there + 1; 0 = none */
+	uint16_t next_turn[2 * DP_ACL_RULES_MAX];
+	uint64_t current[VECTOR_MAX]; /* of the port interval that we are at */
 };
+
+static void summarise(const struct dp_acl *l, uint64_t *v)
+{
+	v[0] = 0;
+	for (uint32_t i = 0; i < l->words; i++)
+		if (v[1 + i])
+			v[0] |= UINT64_C(1) << i;
+}
 
 static void fill_vector(const struct build *b, unsigned value, uint64_t *v)
 {
@@ -134,9 +149,7 @@ static void fill_vector(const struct build *b, unsigned value, uint64_t *v)
 	for (uint32_t i = 0; i < l->n; i++)
 		if (matches(&l->rules[i], b->part, value))
 			v[1 + i / WORD] |= UINT64_C(1) << i % WORD;
-	for (uint32_t i = 0; i < l->words; i++)
-		if (v[1 + i])
-			v[0] |= UINT64_C(1) << i;
+	summarise(l, v);
 }
 
 static bool more_room(struct build *b)
@@ -156,21 +169,46 @@ static bool more_room(struct build *b)
 	return true;
 }
 
-/* The number of the vector of this value; false = out of memory. */
-static bool add_value(struct build *b, unsigned value, uint16_t *out)
+/* Where its number is or has to be. */
+static uint16_t *find_vector(struct build *b, const uint64_t *v)
 {
 	uint32_t stride = b->list->stride;
+	uint64_t hash = 0;
 
-	if (b->n_vectors == b->room && !more_room(b))
-		return false;
-	uint64_t *fresh = b->vectors + (size_t)b->n_vectors * stride;
-	fill_vector(b, value, fresh);
-	for (uint32_t i = 0; i < b->n_vectors; i++)
-		if (memcmp(b->vectors + (size_t)i * stride, fresh, stride * sizeof(*fresh)) == 0) {
-			*out = (uint16_t)i;
-			return true;
-		}
-	*out = (uint16_t)b->n_vectors++;
+	for (uint32_t i = 0; i < stride; i++)
+		hash = hash_u64(hash ^ v[i]);
+	for (uint32_t at = (uint32_t)hash % FOUND_SIZE;; at = (at + 1) % FOUND_SIZE) {
+		uint16_t *found = &b->found[at];
+		if (!*found ||
+		    memcmp(b->vectors + (size_t)(*found - 1) * stride, v, stride * sizeof(*v)) == 0)
+			return found;
+	}
+}
+
+/* The number of this vector; false = out of memory. */
+static bool add_vector(struct build *b, const uint64_t *v, uint16_t *out)
+{
+	uint32_t stride = b->list->stride;
+	uint16_t *found = find_vector(b, v);
+
+	if (!*found) {
+		if (b->n_vectors == b->room && !more_room(b))
+			return false;
+		memcpy(b->vectors + (size_t)b->n_vectors * stride, v, stride * sizeof(*v));
+		*found = (uint16_t)++b->n_vectors;
+	}
+	*out = (uint16_t)(*found - 1);
+	return true;
+}
+
+/* Each value for itself: few values. */
+static bool add_values(struct build *b, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		fill_vector(b, i, b->current);
+		if (!add_vector(b, b->current, &b->index[i]))
+			return false;
+	}
 	return true;
 }
 
@@ -212,6 +250,18 @@ static uint32_t sort_unique(uint16_t *a, uint32_t n)
 	return kept;
 }
 
+static const struct dp_acl_ports *ports_of(const struct build *b, uint32_t rule)
+{
+	const struct dp_acl_rule *r = &b->list->rules[rule];
+
+	return b->part == PART_SRC_PORT ? &r->src_ports : &r->dst_ports;
+}
+
+static bool has_turns(const struct dp_acl_ports *p)
+{
+	return p->test && p->low <= p->high;
+}
+
 /* Where the answer of some rule changes. */
 static uint32_t find_starts(struct build *b)
 {
@@ -219,15 +269,66 @@ static uint32_t find_starts(struct build *b)
 
 	add_start(b->starts, &n, 0);
 	for (uint32_t i = 0; i < b->list->n; i++) {
-		const struct dp_acl_rule *r = &b->list->rules[i];
-		const struct dp_acl_ports *p =
-			b->part == PART_SRC_PORT ? &r->src_ports : &r->dst_ports;
-		if (!p->test || p->low > p->high)
+		const struct dp_acl_ports *p = ports_of(b, i);
+		if (!has_turns(p))
 			continue;
 		add_start(b->starts, &n, p->low);
 		add_start(b->starts, &n, p->high + 1u);
 	}
 	return sort_unique(b->starts, n);
+}
+
+/* In n starts, the last one at or before this port. */
+static uint32_t last_start(const uint16_t *starts, uint32_t n, unsigned port)
+{
+	uint32_t at = 0;
+
+	for (; n > 1;) {
+		uint32_t half = n / 2;
+		at += starts[at + half] <= port ? half : 0;
+		n -= half;
+	}
+	return at;
+}
+
+static void add_turn(struct build *b, uint32_t n, unsigned port, uint32_t turn)
+{
+	if (port == 0 || port > PORT_MAX)
+		return;
+	uint16_t *first = &b->first_turn[last_start(b->starts, n, port)];
+	b->next_turn[turn] = *first;
+	*first = (uint16_t)(turn + 1);
+}
+
+/* A rule's answer turns where its range begins and where it ends: 2 * rule, 2 * rule + 1. */
+static void find_turns(struct build *b, uint32_t n)
+{
+	memset(b->first_turn, 0, n * sizeof(*b->first_turn));
+	for (uint32_t i = 0; i < b->list->n; i++) {
+		const struct dp_acl_ports *p = ports_of(b, i);
+		if (!has_turns(p))
+			continue;
+		add_turn(b, n, p->low, 2 * i);
+		add_turn(b, n, p->high + 1u, 2 * i + 1);
+	}
+}
+
+/* From each interval to the next only what turns there is looked at: with thousands of ranges all
+ * rules for each of them would take seconds. */
+static bool add_intervals(struct build *b, uint32_t n)
+{
+	find_turns(b, n);
+	fill_vector(b, 0, b->current);
+	for (uint32_t i = 0; i < n; i++) {
+		for (uint16_t t = b->first_turn[i]; t; t = b->next_turn[t - 1]) {
+			unsigned rule = (t - 1u) / 2;
+			b->current[1 + rule / WORD] ^= UINT64_C(1) << rule % WORD;
+		}
+		summarise(b->list, b->current);
+		if (!add_vector(b, b->current, &b->index[i]))
+			return false;
+	}
+	return true;
 }
 
 static uint32_t count_values(struct build *b)
@@ -291,10 +392,10 @@ static bool build_table(struct build *b, unsigned part)
 {
 	b->part = part;
 	b->n_vectors = 0;
+	memset(b->found, 0, sizeof(b->found));
 	uint32_t n = count_values(b);
-	for (uint32_t i = 0; i < n; i++)
-		if (!add_value(b, is_port(part) ? b->starts[i] : i, &b->index[i]))
-			return false;
+	if (!(is_port(part) ? add_intervals(b, n) : add_values(b, n)))
+		return false;
 	return is_needless(b) || keep_table(b, n);
 }
 
@@ -415,14 +516,7 @@ static const uint64_t *vector_of(const struct dp_acl *l, const struct table *t, 
 
 static unsigned interval_of(const struct table *t, uint16_t port)
 {
-	unsigned at = 0;
-
-	for (unsigned n = t->n_values; n > 1;) {
-		unsigned half = n / 2;
-		at += t->starts[at + half] <= port ? half : 0;
-		n -= half;
-	}
-	return at;
+	return last_start(t->starts, t->n_values, port);
 }
 
 /* The vectors that decide about the packet; how many. */

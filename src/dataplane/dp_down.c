@@ -343,6 +343,11 @@ static bool is_from_local(const struct dp_world *w, const struct packet *p)
 	return dp_route_find6_rcu(w->routes, span_take(&in, 16)).slot != DP_SLOT_NONE;
 }
 
+static bool has_hook(const struct dp_world *w)
+{
+	return w->hooks && w->hooks->tx;
+}
+
 /* Looks at each datagram that was made of one packet; those that may go now stay. */
 static void serve_made(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
 		       const struct packet *p, unsigned from, struct run *run)
@@ -352,6 +357,10 @@ static void serve_made(const struct dp_world *w, struct dp_down *d, const struct
 	uint64_t bytes = 0;
 
 	for (unsigned i = from; i < d->n_tx; i++) {
+		if (has_hook(w) && !dp_hook_tx(w, &d->tx[i])) {
+			drop(w, DROP_PLUGIN);
+			continue;
+		}
 		if (dp_service_down(w, s, &d->tx[i], p->v6, local) != DP_SERVED_PASS)
 			continue;
 		bytes += dp_tx_len(&d->tx[i]) - s->header_len;
@@ -362,7 +371,8 @@ static void serve_made(const struct dp_world *w, struct dp_down *d, const struct
 		run_add(run, s->counters, kept - from, bytes, w->now);
 }
 
-/* A session with a policy, or one that is watched. Only its worker may touch its policy's state. */
+/* A session with a policy, one that is watched, or any when a plugin sees packets. Only its worker
+ * may touch its policy's state. */
 static void to_served(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
 		      const struct packet *p, unsigned most, struct run *run)
 {
@@ -394,7 +404,7 @@ static void forward(const struct dp_world *w, struct dp_down *d, const struct dp
 	}
 	if (w->conf->packet_limit && !(most = within_limit(w, s, packets_of(p))))
 		return;
-	if (s->spec.flags & (DP_OWNER_ONLY | DP_TAP)) {
+	if (s->spec.flags & (DP_OWNER_ONLY | DP_TAP) || has_hook(w)) {
 		to_served(w, d, s, p, most, run);
 		return;
 	}

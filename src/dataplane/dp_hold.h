@@ -1,5 +1,5 @@
 /*
- * dp_hold.h - packets that wait in a shaper: a fixed number of places per worker, made when the
+ * dp_hold.h - packets that wait in a shaper: a fixed number of places per worker (setting throttle_memory), made when the
  * first session needs them, so that holding a packet asks for no memory. Packets are copied in. A
  * place that was never used was never touched. Owned by its worker; pure.
  */
@@ -11,7 +11,7 @@
 
 enum {
 	DP_HELD_BYTES = 2016,	    /* of one packet, our header before it included */
-	DP_HOLD_PLACES = 32 * 1024, /* of one worker: 64 MB at most */
+	DP_HOLD_PER_MB = 512,	    /* places */
 	DP_HELD_NONE = 0xFFFFFFFF,
 };
 

@@ -14,4 +14,11 @@ struct dp_hooks {
 	bool (*tx)(struct sess_key key, struct span packet); /* to a subscriber */
 };
 
+struct dp_world;
+struct dp_tx;
+
+/* The verdict on one datagram, without our header; there must be a hook. Segments of a super-packet
+ * are asked about one by one. */
+bool dp_hook_tx(const struct dp_world *w, const struct dp_tx *tx);
+
 #endif

@@ -4,7 +4,9 @@
  * points to it and says DP_OWNER_ONLY, for only the session's worker may touch it. All of them hang
  * in the worker's struct dp_services, with the places of waiting packets and the timers. Pure.
  *
- * Order: filter, shaper, copy (of what really goes on), on both ways. Access lists are about IPv4;
+ * Order: filter, plugins' packet hook, shaper, copy (of what really goes on), count toward the
+ * subscriber; the hook is first from him. What any of them drops is not paid for with the rate of
+ * the session, not copied and not billed. Access lists are about IPv4;
  * IPv6 passes them.
  */
 #ifndef LNS_DP_SERVICE_H
@@ -60,7 +62,7 @@ struct dp_services {
 	uint32_t n; /* living ones */
 };
 
-/* Owner: the worker. `places` for waiting packets, DP_HOLD_PLACES but in tests. */
+/* Owner: the worker. `places` for waiting packets: address space, not memory until one is used. */
 struct dp_services *dp_services_new(const struct alloc *a, struct counters *counters,
 				    const struct dp_intercept *intercept, uint32_t places,
 				    nsec now);

@@ -21,6 +21,7 @@ struct dp_conf {
 	struct ip_addr icmp_source; /* source of ICMP errors; tun address */
 	uint32_t packet_limit;	    /* packets toward one session in 0.1 s; 0 = no limit */
 	uint32_t burst_ms;	    /* of throttled sessions that have no burst of their own */
+	uint32_t hold_mb;	    /* of packets that wait in each worker's shapers; from start */
 	bool no_throttle_local;	    /* traffic between two sessions is not shaped */
 	const struct dp_acls *acls; /* NULL: none */
 };

@@ -129,8 +129,5 @@ void worker_forward(struct worker *w, const struct dp_up_result *r);
 void worker_forward_flush(struct worker *w);
 bool worker_receive_lanes(struct worker *w);
 void worker_balance(struct worker *w);
-/* worker_hook.c: shows plugins what is to be sent, when w->world.hooks is there; returns how many
- * of the order are left. */
-unsigned worker_hook_tx(struct worker *w, const struct dp_tx *tx, unsigned n, uint16_t *order);
 
 #endif

@@ -198,8 +198,6 @@ static void take_tun_batch(struct worker *w, const struct dp_packet *in, unsigne
 {
 	for (unsigned done = 0; done < n;) {
 		done += dp_down(&w->world, &w->down, in + done, n - done);
-		if (w->world.hooks)
-			w->down.n_tx = worker_hook_tx(w, w->down.tx, w->down.n_tx, w->down.order);
 		worker_send_down(w, w->down.tx, w->down.n_tx, w->down.order);
 		worker_send_away(w);
 		for (unsigned i = 0; i < w->down.n_replies; i++)

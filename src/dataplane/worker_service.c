@@ -17,9 +17,11 @@ bool worker_service_init(struct worker *w)
 {
 	struct dp_intercept intercept = {.ctx = w, .copy = copy};
 
+	uint32_t places = w->world.conf->hold_mb * DP_HOLD_PER_MB;
+
 	w->copies = io_copy_open(w->common->alloc, &w->counters);
 	w->world.services =
-		dp_services_new(w->common->alloc, &w->counters, &intercept, DP_HOLD_PLACES, w->now);
+		dp_services_new(w->common->alloc, &w->counters, &intercept, places, w->now);
 	return w->copies && w->world.services;
 }
 
@@ -88,8 +90,6 @@ void worker_take_tun_packet(struct worker *w, struct msg_tun_packet *m)
 	struct dp_down *d = &w->down;
 
 	dp_down(&w->world, d, &in, 1);
-	if (w->world.hooks)
-		d->n_tx = worker_hook_tx(w, d->tx, d->n_tx, d->order);
 	for (unsigned i = 0; i < d->n_tx; i++) {
 		const struct dp_tx *tx = &d->tx[d->order[i]];
 		const struct l2tp_path *path = &tx->session->spec.path;
@@ -115,8 +115,6 @@ void worker_release(struct worker *w)
 		for (unsigned j = 0; j < r->n_up; j++)
 			dp_merge_add(&w->merge, r->up[j]);
 		dp_merge_flush(&w->merge);
-		if (w->world.hooks)
-			r->n_down = worker_hook_tx(w, r->down, r->n_down, r->order);
 		worker_send_down(w, r->down, r->n_down, r->order);
 		dp_services_released(&w->world, r);
 	}

@@ -296,6 +296,30 @@ static void rules_of_one_kind(void **state)
 	dp_acl_free(l);
 }
 
+/* As many ranges as there can be, next to and over each other, up to both ends of all ports. */
+static void the_longest_list_of_ranges(void **state)
+{
+	struct test_random r = {.state = 3};
+
+	(void)state;
+	for (uint32_t i = 0; i < DP_ACL_RULES_MAX; i++) {
+		struct dp_acl_rule *x = add(i % 2, IP_TCP);
+		uint16_t low = (uint16_t)(i * 16), length = (uint16_t)test_random_below(&r, 40);
+		x->dst_ports = (struct dp_acl_ports){.test = true, .low = low, .high = 65535};
+		if (low < 65535 - length)
+			x->dst_ports.high = (uint16_t)(low + length);
+		x->src_ports = x->dst_ports;
+		x->src_ports.outside = i % 7 != 0;
+		x->src_wild = x->dst_wild = UINT32_MAX;
+	}
+	struct dp_acl *l = compile();
+	for (unsigned i = 0; i < 20000; i++) {
+		struct packet p = {.proto = IP_TCP, .sport = some_port(&r), .dport = some_port(&r)};
+		assert_int_equal(match(l, &p), slowly(&p));
+	}
+	dp_acl_free(l);
+}
+
 /* ---- the meaning of rules -------------------------------------------------------------------- */
 
 static const struct packet web = {.src = 0x0A000001,
@@ -486,6 +510,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(answers_are_those_of_a_walk),
 		TEST(rules_of_one_kind),
+		TEST(the_longest_list_of_ranges),
 		TEST(an_empty_list_denies),
 		TEST(the_first_match_decides),
 		TEST(what_no_rule_matches_is_denied),

@@ -171,6 +171,53 @@ static void each_segment_of_a_super_packet_pays(void **state)
 	assert_in_range(release(), 2, 3);
 }
 
+static bool refuse(struct sess_key key, struct span packet)
+{
+	(void)key;
+	assert_true(packet.n <= 1028 && packet.p[0] >> 4 == 4); /* without our header */
+	return false;
+}
+
+static void check_nothing_went_down(void)
+{
+	struct sess_counters c;
+
+	dp_counters_read(dp_slot_counters(w.f.tables, w.f.slot), &c);
+	assert_int_equal(c.down_packets, 0);
+	assert_int_equal(c.down_bytes, 0);
+	assert_int_equal(w.copies, 0);
+	assert_int_equal(w.services->hold.held, 0);
+}
+
+/* It does not reach the subscriber: he does not pay for it, nobody gets a copy of it. */
+static void what_a_plugin_drops_is_neither_shaped_nor_copied_nor_billed(void **state)
+{
+	static uint8_t room[64 + 28 + 20000];
+	struct dp_packet super = {
+		.p = room + 64, .n = 20028, .super = {.size = 1000, .l4 = 20, .udp = true}};
+	struct dp_hooks hooks = {.tx = refuse};
+
+	(void)state;
+	w.f.world.hooks = &hooks;
+	assert_int_equal(down(LENGTH), 0); /* a session without any policy */
+	assert_int_equal(fix_drops(&w.f, DROP_PLUGIN), 1);
+	w.policy = (struct sess_policy){
+		.rate_down = 80000,
+		.intercept = {.ip = ip_addr_v4(fix_ip(192, 0, 2, 9)), .port = 5000}};
+	apply();
+	int64_t credit = w.service->shaper[DP_WAY_DOWN].credit;
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(down(LENGTH), 0);
+	fix_udp(room + 64, fix_ip(8, 8, 8, 8), fix_ip(10, 0, 0, 1), 20028, 0);
+	dp_down(&w.f.world, &w.down, &super, 1);
+	assert_int_equal(fix_drops(&w.f, DROP_PLUGIN), 1 + 10 + 20);
+	assert_true(w.service->shaper[DP_WAY_DOWN].credit == credit);
+	check_nothing_went_down();
+	w.f.world.hooks = NULL;
+	assert_int_equal(down(LENGTH), 1);
+	assert_int_equal(w.copies, 1);
+}
+
 static void unthrottling_lets_go_what_waits(void **state)
 {
 	(void)state;
@@ -379,6 +426,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(both_ways_are_throttled),
 		TEST(each_segment_of_a_super_packet_pays),
+		TEST(what_a_plugin_drops_is_neither_shaped_nor_copied_nor_billed),
 		TEST(unthrottling_lets_go_what_waits),
 		TEST(a_change_of_the_rate_keeps_what_waits),
 		TEST(other_changes_leave_the_bucket_alone),
