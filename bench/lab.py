@@ -5,8 +5,8 @@ that is being measured, so that measurements of all of them can take turns.
     loadgen (LAC_IP) access -- access (LNS_IP) [daemon] core (CORE_IP) -- core (NET_IP) host, RADIUS
 
 The path through the LNS is paid for on the LNS's core: its two interfaces receive in threaded NAPI with GRO, as a busy
-network card's driver would; those threads' CPU time is known exactly, like the daemon's own. The far ends receive on
-the generator's core.
+network card's driver would; those threads' CPU time is known exactly, like the daemon's own. Whether the far ends
+receive on the generator's core is up to veth: bench/README.md.
 """
 import json
 import os

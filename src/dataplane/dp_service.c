@@ -203,6 +203,16 @@ enum dp_served dp_service_up(const struct dp_world *w, const struct dp_session *
 
 /* ---- copies ---------------------------------------------------------------------------------- */
 
+/* Copies to a subscriber would come back to us, and those of his own packets for ever. */
+static bool is_behind_us(const struct dp_world *w, const struct ip_addr *collector)
+{
+	struct dp_route_value v = collector->family == 4
+					  ? dp_route_find4_rcu(w->routes, ip_addr_u32(collector))
+					  : dp_route_find6_rcu(w->routes, collector->b);
+
+	return v.slot != DP_SLOT_NONE;
+}
+
 void dp_service_copy(const struct dp_world *w, const struct dp_session *s, enum dp_way way,
 		     struct span head, struct span body)
 {
@@ -213,10 +223,14 @@ void dp_service_copy(const struct dp_world *w, const struct dp_session *s, enum 
 			.key = s->spec.key, .at = w->now, .down = way == DP_WAY_DOWN};
 		dp_tap_copy(w->tap, w->counters, &r, head, body);
 	}
-	if (v && v->copied) {
-		const struct dp_intercept *to = &w->services->intercept;
-		to->copy(to->ctx, &v->policy.intercept, head, body);
+	if (!v || !v->copied)
+		return;
+	if (is_behind_us(w, &v->policy.intercept.ip)) {
+		counter_add(w->counters, C_INTERCEPT_LOST, 1);
+		return;
 	}
+	const struct dp_intercept *to = &w->services->intercept;
+	to->copy(to->ctx, &v->policy.intercept, head, body);
 }
 
 /* A datagram without our header. */

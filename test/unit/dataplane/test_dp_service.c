@@ -405,6 +405,18 @@ static void what_goes_on_is_copied(void **state)
 	assert_int_equal(w.copies, 5);
 }
 
+/* A copy would be a packet to him, and be copied. */
+static void a_subscriber_is_no_collector(void **state)
+{
+	(void)state;
+	w.policy.intercept = (struct sock_addr){ip_addr_v4(fix_ip(10, 0, 0, 1)), 5555};
+	apply();
+	assert_int_equal(up(500), DP_UP_FORWARD);
+	assert_int_equal(down(600), 1);
+	assert_int_equal(w.copies, 0);
+	assert_int_equal(counter_get(&w.f.counters, C_INTERCEPT_LOST), 2);
+}
+
 static void what_waits_is_copied_when_it_leaves(void **state)
 {
 	(void)state;
@@ -437,6 +449,7 @@ int main(void)
 		TEST(packets_in_a_tenth_of_a_second_are_limited),
 		TEST(a_new_configuration_counts_at_once),
 		TEST(what_goes_on_is_copied),
+		TEST(a_subscriber_is_no_collector),
 		TEST(what_waits_is_copied_when_it_leaves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
