@@ -109,13 +109,32 @@ static bool is_tun(unsigned ifindex)
 	return is;
 }
 
+struct way {
+	unsigned ifindex; /* 0: none, or several */
+	bool gateway;
+};
+
 static int clear_attribute(const struct nlattr *a, void *ctx)
 {
-	unsigned *ifindex = ctx;
+	struct way *w = ctx;
+	uint16_t type = mnl_attr_get_type(a);
 
-	if (mnl_attr_get_type(a) == RTA_OIF && mnl_attr_get_payload_len(a) >= sizeof(*ifindex))
-		*ifindex = mnl_attr_get_u32(a);
+	if (type == RTA_OIF && mnl_attr_get_payload_len(a) >= sizeof(w->ifindex))
+		w->ifindex = mnl_attr_get_u32(a);
+	if (type == RTA_GATEWAY || type == RTA_VIA)
+		w->gateway = true;
 	return MNL_CB_OK;
+}
+
+/* Our routes lead to a device and to no gateway. Babel has our number: its routes do not. */
+static bool is_ours(const struct netlink *nl, const struct nlmsghdr *h)
+{
+	const struct rtmsg *r = mnl_nlmsg_get_payload(h);
+	struct way way = {0};
+
+	mnl_attr_parse(h, sizeof(*r), clear_attribute, &way);
+	return r->rtm_type == RTN_UNICAST && way.ifindex && !way.gateway &&
+	       (way.ifindex == nl->ifindex || !is_tun(way.ifindex));
 }
 
 /* The kernel takes its own description of a route for the order to delete it. */
@@ -141,13 +160,11 @@ static int clear_route(const struct nlmsghdr *h, void *ctx)
 {
 	struct clear *c = ctx;
 	const struct rtmsg *r = mnl_nlmsg_get_payload(h);
-	unsigned ifindex = 0;
 
 	if (h->nlmsg_type != RTM_NEWROUTE || r->rtm_protocol != NETLINK_ROUTE_PROTOCOL ||
 	    r->rtm_table != RT_TABLE_MAIN || (r->rtm_flags & RTM_F_CLONED))
 		return MNL_CB_OK;
-	mnl_attr_parse(h, sizeof(*r), clear_attribute, &ifindex);
-	if (ifindex != c->nl->ifindex && is_tun(ifindex))
+	if (!is_ours(c->nl, h))
 		return MNL_CB_OK;
 	clear_one(c->nl, h);
 	c->found++;
