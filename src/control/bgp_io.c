@@ -268,19 +268,38 @@ static void listeners_update(struct bgp_io *io, bool on)
 	}
 }
 
+/* The kernel has one key for an address: that of a neighbour who has none must not take away
+ * another one's, of the same link-local address, say, on another interface. */
+static bool key_is_anothers(const struct bgp_io *io, const struct bgp_peer *of)
+{
+	struct bgp_peer *p = NULL;
+
+	while ((p = bgp_speaker_next(&io->speaker, p)))
+		if (p != of && p->conf.session.password[0] &&
+		    ip_addr_equal(&p->conf.session.addr, &of->conf.session.addr))
+			return true;
+	return false;
+}
+
+static void password_update(struct bgp_io *io, const struct bgp_peer *p, int fd)
+{
+	const struct bgp_session_conf *s = &p->conf.session;
+	bool *unguarded = &io->sockets[p->slot].unguarded;
+
+	*unguarded = false;
+	if (fd < 0 || !ip_addr_is_set(&s->addr) || (!s->password[0] && key_is_anothers(io, p)))
+		return;
+	*unguarded = !bgp_sock_md5(fd, &s->addr, s->password);
+	if (*unguarded)
+		complain(p, "password; its connections are refused");
+}
+
 static void passwords_update(struct bgp_io *io)
 {
 	struct bgp_peer *p = NULL;
 
-	while ((p = bgp_speaker_next(&io->speaker, p))) {
-		const struct bgp_session_conf *s = &p->conf.session;
-		int fd = io->listener[s->addr.family == 6];
-		bool *unguarded = &io->sockets[p->slot].unguarded;
-		*unguarded = fd >= 0 && ip_addr_is_set(&s->addr) &&
-			     !bgp_sock_md5(fd, &s->addr, s->password);
-		if (*unguarded)
-			complain(p, "password; its connections are refused");
-	}
+	while ((p = bgp_speaker_next(&io->speaker, p)))
+		password_update(io, p, io->listener[p->conf.session.addr.family == 6]);
 }
 
 static void accept_one(struct bgp_io *io, int fd, const struct sockaddr *s, nsec now)
