@@ -95,18 +95,19 @@ struct clear {
 	unsigned found;
 };
 
-/* Another server has its routes, with the same number, toward a device like ours. */
-static bool is_tun(unsigned ifindex)
+/* Another server has its routes, with the same number, toward a device like ours. What cannot be
+ * asked may be one. */
+static bool may_be_tun(unsigned ifindex)
 {
 	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
 	struct ifreq r = {.ifr_data = (void *)&info};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	bool is = fd >= 0 && if_indextoname(ifindex, r.ifr_name) &&
-		  ioctl(fd, SIOCETHTOOL, &r) == 0 && strcmp(info.driver, "tun") == 0;
+	bool other = fd >= 0 && if_indextoname(ifindex, r.ifr_name) &&
+		     ioctl(fd, SIOCETHTOOL, &r) == 0 && strcmp(info.driver, "tun") != 0;
 	if (fd >= 0)
 		close(fd);
-	return is;
+	return !other;
 }
 
 struct way {
@@ -134,7 +135,7 @@ static bool is_ours(const struct netlink *nl, const struct nlmsghdr *h)
 
 	mnl_attr_parse(h, sizeof(*r), clear_attribute, &way);
 	return r->rtm_type == RTN_UNICAST && way.ifindex && !way.gateway &&
-	       (way.ifindex == nl->ifindex || !is_tun(way.ifindex));
+	       (way.ifindex == nl->ifindex || !may_be_tun(way.ifindex));
 }
 
 /* The kernel takes its own description of a route for the order to delete it. */
@@ -311,6 +312,7 @@ unsigned netlink_read(struct netlink *nl)
 		ssize_t n = mnl_socket_recvfrom(nl->socket, bytes, sizeof(bytes));
 		if (n < 0 && errno == ENOBUFS) { /* some were lost */
 			counter_add(nl->counters, C_ROUTE_ERRORS, 1);
+			news |= NETLINK_PLACES;
 			continue;
 		}
 		if (n <= 0)

@@ -314,7 +314,7 @@ static void find_turns(struct build *b, uint32_t n)
 }
 
 /* From each interval to the next only what turns there is looked at: with thousands of ranges all
- * rules for each of them would take seconds. */
+ * rules for each of them would take half a second. */
 static bool add_intervals(struct build *b, uint32_t n)
 {
 	find_turns(b, n);

@@ -1,7 +1,8 @@
 /*
  * dp_hold.h - packets that wait in a shaper: a fixed number of places per worker (setting
- * throttle_memory), made when the first session needs them, so that holding a packet asks for no memory. Packets are copied in. A
- * place that was never used was never touched. Owned by its worker; pure.
+ * throttle_memory), made when the first session needs them, so that holding a packet asks for no
+ * memory. Packets are copied in. A place that was never used was never touched. Owned by its
+ * worker; pure.
  */
 #ifndef LNS_DP_HOLD_H
 #define LNS_DP_HOLD_H
