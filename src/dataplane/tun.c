@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +88,17 @@ static bool set_link(const struct tun *t, const struct tun_conf *c, int s)
 		return false;
 	ifr.ifr_flags = (short)(ifr.ifr_flags | IFF_UP | IFF_RUNNING);
 	return ioctl(s, SIOCSIFFLAGS, &ifr) == 0;
+}
+
+/* What can be merged came merged from the worker: that the kernel looks for more costs each UDP
+ * packet the lookup of a socket. Where it cannot be switched off nothing else is lost. */
+static void stop_merging(const struct tun *t, int s)
+{
+	struct ethtool_value gro = {.cmd = ETHTOOL_SGRO, .data = 0};
+	struct ifreq ifr = {.ifr_data = (void *)&gro};
+
+	memcpy(ifr.ifr_name, t->name, sizeof(ifr.ifr_name));
+	(void)ioctl(s, SIOCETHTOOL, &ifr);
 }
 
 /* Sends one request and waits for its acknowledgement. */
@@ -192,6 +205,8 @@ static bool set_up(struct tun *t, const struct tun_conf *c, char *why, size_t wh
 
 	if (!ok)
 		fail(why, why_n, "TUN device's MTU, queue length or state");
+	if (ok && c->features.tun_tso)
+		stop_merging(t, s);
 	if (s >= 0)
 		close(s);
 	t->ifindex = if_nametoindex(t->name);

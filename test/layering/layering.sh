@@ -128,8 +128,9 @@ strstr strpbrk strcasecmp strncasecmp snprintf vsnprintf strtoul strtoull strtol
 __isoc23_strtoull __isoc23_strtoll qsort bsearch __stack_chk_fail explicit_bzero __explicit_bzero_chk bcmp
 __memcpy_chk __memmove_chk __memset_chk __snprintf_chk __vsnprintf_chk __ctype_b_loc __ctype_tolower_loc __ctype_toupper_loc
 tolower toupper _GLOBAL_OFFSET_TABLE_'
-# object:symbol that one object alone may use: the panic of base, the libraries behind rcu and crypto.
-NAMED_CALLS='panic.c.o:abort panic.c.o:fprintf panic.c.o:__fprintf_chk panic.c.o:stderr panic.c.o:fwrite
+# object:symbol that one object alone may use: what the processor can do, the panic of base, the libraries behind rcu
+# and crypto.
+NAMED_CALLS='dp_checksum.c.o:__cpu_model panic.c.o:abort panic.c.o:fprintf panic.c.o:__fprintf_chk panic.c.o:stderr panic.c.o:fwrite
 rcu.c.o:urcu_qsbr_* rcu.c.o:sched_yield crypto.c.o:nettle_*'
 
 purity() {

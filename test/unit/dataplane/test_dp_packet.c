@@ -37,7 +37,7 @@ static void every_length_and_split_agrees_with_the_naive_sum(void **state)
 {
 	(void)state;
 	struct test_random random = {.state = 3};
-	uint8_t bytes[200];
+	uint8_t bytes[400]; /* the long ones go another way through the code */
 
 	for (size_t n = 0; n <= sizeof(bytes); n++) {
 		test_random_fill(&random, bytes, sizeof(bytes));
@@ -49,6 +49,17 @@ static void every_length_and_split_agrees_with_the_naive_sum(void **state)
 			dp_sum(dp_sum(0, span_of(bytes, cut)), span_of(bytes + cut, n - cut));
 		assert_int_equal(dp_sum_fold(sum), naive(bytes, n));
 	}
+}
+
+static void the_longest_packet_does_not_overflow(void **state)
+{
+	(void)state;
+	static uint8_t bytes[65536];
+
+	memset(bytes, 0xFF, sizeof(bytes));
+	for (size_t n = 65535; n > 65400; n--)
+		assert_int_equal(dp_sum_fold(dp_sum(0, span_of(bytes + 1, n))),
+				 naive(bytes + 1, n));
 }
 
 static void an_update_equals_a_new_sum(void **state)
@@ -307,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_sum_is_that_of_rfc_1071),
 		cmocka_unit_test(every_length_and_split_agrees_with_the_naive_sum),
+		cmocka_unit_test(the_longest_packet_does_not_overflow),
 		cmocka_unit_test(an_update_equals_a_new_sum),
 		cmocka_unit_test(a_partial_checksum_is_finished_in_bounds),
 		cmocka_unit_test(a_high_mss_is_lowered_and_the_checksum_holds),
