@@ -182,7 +182,7 @@ void lg_io_receive(struct lg *g, int64_t wait_ns);
 int lg_io_enter(const char *netns);
 void lg_io_leave(int before);
 bool lg_io_watch_tun(struct lg *g, int fd);
-bool lg_io_watch_input(struct lg *g);
+bool lg_io_await_input(struct lg *g);
 
 /* ---- lg_tun.c: a network interface for one subscriber -------------------------------------- */
 
@@ -228,6 +228,7 @@ struct lg_load {
 	unsigned flows;	   /* ports per session, in turn: packets of different flows never merge */
 	double ping;	   /* echo requests per second beside the load */
 	unsigned chunk;	   /* packets that leave together */
+	bool sleep;	   /* until something is due: leaves the CPU to others, is less exact */
 };
 
 /* Runs the load to its end, including the time for late packets. False: nothing could be sent. */

@@ -100,9 +100,14 @@ bool lg_io_watch_tun(struct lg *g, int fd)
 	return watch(g, fd, TUN_MARK);
 }
 
-bool lg_io_watch_input(struct lg *g)
+/* Once: steps that wait there must not keep the loop awake while another one runs. */
+bool lg_io_await_input(struct lg *g)
 {
-	return watch(g, STDIN_FILENO, INPUT_MARK);
+	struct epoll_event e = {.events = EPOLLIN | EPOLLONESHOT, .data.u32 = INPUT_MARK};
+
+	g->input = false;
+	return epoll_ctl(g->poll, EPOLL_CTL_MOD, STDIN_FILENO, &e) == 0 ||
+	       epoll_ctl(g->poll, EPOLL_CTL_ADD, STDIN_FILENO, &e) == 0;
 }
 
 static bool open_lac(struct lg *g)

@@ -329,6 +329,7 @@ static bool load_parse(struct params *p, struct lg_load *l)
 	l->ping = param_number(p, "ping", 0);
 	l->burst = clamp(param_number(p, "burst", 1), 1, 1000000);
 	l->chunk = clamp(param_number(p, "chunk", 32), 1, LG_BATCH);
+	l->sleep = param_number(p, "sleep", 0) != 0;
 	return true;
 }
 
@@ -640,7 +641,7 @@ static int step_down(struct lg *g, struct params *p)
 static const struct step steps[] = {
 	{"up", " sessions rate inflight timeout ", step_up},
 	{"hold", " seconds redial tun ", step_hold},
-	{"traffic", " dir size rate seconds sessions burst chunk flows ping ", step_traffic},
+	{"traffic", " dir size rate seconds sessions burst chunk flows ping sleep ", step_traffic},
 	{"search", " dir size seconds sessions burst chunk flows high loss tries ", step_search},
 	{"ping", " rate seconds ", step_ping},
 	{"churn", " rate seconds how inflight ", step_churn},

@@ -354,6 +354,20 @@ static unsigned due(const struct run *r, uint64_t sent, nsec start, nsec last)
 	return n >= 1 && nsec_sub(r->g->now, last) >= NSEC_US(PACE_US) ? (unsigned)n : 0;
 }
 
+/* Until the next chunk leaves that is not full. With more to send than that there is no time. */
+static int64_t sleep_ns(const struct lg *g, const struct lg_load *l, nsec last)
+{
+	int64_t left = NSEC_US(PACE_US) - nsec_sub(g->now, last);
+	bool slow = l->rate > 0 && l->ping <= 0 && l->rate * PACE_US / 1e6 < l->chunk;
+
+	return l->sleep && slow && left > 0 ? left : 0;
+}
+
+static nsec earlier(nsec a, nsec b)
+{
+	return nsec_before(a, b) ? a : b;
+}
+
 static void send_both(struct run *up, struct run *down, nsec start)
 {
 	struct lg *g = up->g;
@@ -372,7 +386,10 @@ static void send_both(struct run *up, struct run *down, nsec start)
 		}
 		if (up->load->ping > 0)
 			ping_some(up, up->load->ping, start);
-		lg_turn(g, 0);
+		lg_turn(g, sleep_ns(g, up->load,
+				    !up->load->up     ? down_last
+				    : !up->load->down ? up_last
+						      : earlier(up_last, down_last)));
 	}
 }
 

@@ -29,7 +29,8 @@ static const char help[] =
 	"           sessions=N (all) burst=PACKETS of one session in a row (1)\n"
 	"           chunk=PACKETS leaving together (32) flows=N ports per session, in turn (1):\n"
 	"           packets of different flows never merge; ping=N/s echo requests beside the "
-	"load\n"
+	"load;\n"
+	"           sleep=1 leaves the CPU to others between two chunks (else it polls)\n"
 	"  search   the highest rate that is carried: dir, size, sessions, burst, chunk, flows as "
 	"above,\n"
 	"           loss=FRACTION allowed (0.001) high=PACKETS/s to begin with (1000000) seconds=S "
@@ -433,7 +434,10 @@ static int run_steps(struct lg *g, char **step, int n)
 /* A line from standard input, without its end; false when there is no more. */
 static bool next_line(struct lg *g, char *line, int size)
 {
-	g->input = false;
+	if (!lg_io_await_input(g)) {
+		lg_say("loadgen: --interactive needs a pipe or a terminal as standard input");
+		return false;
+	}
 	while (!g->input && signalled == 0)
 		lg_turn(g, NSEC_MS(20));
 	if (signalled != 0 || !fgets(line, size, stdin))
@@ -448,8 +452,6 @@ static int run_input(struct lg *g)
 	char line[256];
 	int status = 0;
 	setvbuf(stdin, NULL, _IONBF, 0);
-	if (!lg_io_watch_input(g))
-		return 1;
 	while (next_line(g, line, sizeof(line))) {
 		int s = lg_step_run(g, line);
 		if (s > status)

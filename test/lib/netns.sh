@@ -48,6 +48,18 @@ net_up() {
 		ip -n "$NS_NET" route add default via "$CORE_IP"
 }
 
+# net_receive_in_threads CPUS: the LNS's interfaces receive by themselves on these CPUs, as a network card does. Without it
+# veth brings each packet as far as the daemon's socket or TUN device in its sender's time and on its CPU: who is
+# busy sending something else delays it.
+net_receive_in_threads() {
+	local before end pid
+	before=$(pgrep '^napi/' | sort)
+	for end in access core; do
+		in_lns ethtool -K "$end" gro on && in_lns sh -c "echo 1 >/sys/class/net/$end/threaded" || return 1
+	done
+	for pid in $(comm -13 <(echo "$before") <(pgrep '^napi/' | sort)); do taskset -pc "$1" "$pid" >"$WORK/taskset.log" || return 1; done
+}
+
 # ---- processes -----------------------------------------------------------------------------------
 STARTED=	# id of the process that start_in started last
 NETNS_PIDS=()
