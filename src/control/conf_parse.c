@@ -362,7 +362,7 @@ static void check_whole(struct conf_parser *p)
 	}
 	check_radius(p);
 	if (c->cli_access_list[0]) {
-		char head[64];
+		char head[CONF_LIST_HEAD];
 		conf_list_head(head, false, c->cli_access_list);
 		if (!conf_list_find(c, head))
 			conf_parse_say(

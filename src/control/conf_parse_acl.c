@@ -11,9 +11,10 @@ static bool is_list_name(const char *name)
 	return n > 0 && n < LNS_FILTER_NAME_MAX && name[n] == '\0';
 }
 
-void conf_list_head(char out[64], bool extended, const char *name)
+void conf_list_head(char out[CONF_LIST_HEAD], bool extended, const char *name)
 {
-	snprintf(out, 64, "ip access-list %s %.31s", extended ? "extended" : "standard", name);
+	snprintf(out, CONF_LIST_HEAD, "ip access-list %s %.31s", extended ? "extended" : "standard",
+		 name);
 }
 
 struct conf_kept *conf_list_find(struct conf *c, const char *text)
@@ -24,8 +25,8 @@ struct conf_kept *conf_list_find(struct conf *c, const char *text)
 	return k;
 }
 
-/* The words after "ip access-list": type and name. */
-static bool list_args(struct conf_parser *p, const char *const *args, bool *extended)
+/* The words after "ip access-list": type and name, and the line that begins the list's block. */
+static bool list_args(struct conf_parser *p, const char *const *args, char *head, bool *extended)
 {
 	*extended = lex_is_prefix(args[0], "extended");
 	if (!*extended && !lex_is_prefix(args[0], "standard"))
@@ -34,8 +35,10 @@ static bool list_args(struct conf_parser *p, const char *const *args, bool *exte
 		ERROR(p,
 		      "ip access-list: not a name of 1 to 31 letters, digits, _ and -: \"%.40s\"",
 		      args[1]);
-	else
+	else {
+		conf_list_head(head, *extended, args[1]);
 		return true;
+	}
 	return false;
 }
 
@@ -44,17 +47,16 @@ void conf_run_access_list(struct conf_parser *p, const struct lex_line *line,
 {
 	(void)line;
 	(void)n_args;
-	char head[64];
+	char head[CONF_LIST_HEAD], other[CONF_LIST_HEAD];
 	bool extended;
 
-	if (!list_args(p, args, &extended))
+	if (!list_args(p, args, head, &extended))
 		return;
-	conf_list_head(head, !extended, args[1]);
-	if (conf_list_find(p->conf, head)) {
+	conf_list_head(other, !extended, args[1]);
+	if (conf_list_find(p->conf, other)) {
 		ERROR(p, "ip access-list: %s exists with the other type", args[1]);
 		return;
 	}
-	conf_list_head(head, extended, args[1]);
 	p->extended = extended;
 	conf_block_open(p, CONF_BLOCK_ACL, CONF_KEPT_ACL, head);
 }
@@ -64,12 +66,11 @@ void conf_run_no_access_list(struct conf_parser *p, const struct lex_line *line,
 {
 	(void)line;
 	(void)n_args;
-	char head[64];
+	char head[CONF_LIST_HEAD];
 	bool extended;
 
-	if (!list_args(p, args, &extended))
+	if (!list_args(p, args, head, &extended))
 		return;
-	conf_list_head(head, extended, args[1]);
 	struct conf_kept *k = conf_list_find(p->conf, head);
 	if (!k) {
 		ERROR(p, "no ip access-list: there is no %s", args[1]);

@@ -63,7 +63,8 @@ conf_run conf_run_access_list, conf_run_no_access_list, conf_run_rule, conf_run_
 conf_run conf_run_setforward, conf_run_no_setforward;
 
 /* The line that opens an access list, and where it is kept: NULL when there is none. */
-void conf_list_head(char out[64], bool extended, const char *name);
+enum { CONF_LIST_HEAD = 64 };
+void conf_list_head(char out[CONF_LIST_HEAD], bool extended, const char *name);
 struct conf_kept *conf_list_find(struct conf *c, const char *text);
 
 #endif
