@@ -34,7 +34,7 @@ static struct ip_addr addr6_of(struct span value)
 }
 
 /* What names the NAS or the session. False: the attribute is none of those. */
-static bool take_identity(struct rad_dae_request *q, const struct rad_attr *a)
+static bool put_identity(struct rad_dae_request *q, const struct rad_attr *a)
 {
 	struct span value = a->value;
 
@@ -75,6 +75,29 @@ static bool take_identity(struct rad_dae_request *q, const struct rad_attr *a)
 	}
 }
 
+static bool is_in(struct span attrs, const struct rad_attr *before)
+{
+	struct rad_attr a;
+
+	while (rad_attr_next(&attrs, &a) && a.value.p != before->value.p) {
+		if (a.number == before->number)
+			return true;
+	}
+	return false;
+}
+
+/* Each may be there once (RFC 5176 3.6): two could not both match, and whoever is asked for the
+ * first must not do it to the second. */
+static bool take_identity(struct rad_dae_request *q, const struct rad_packet *p,
+			  const struct rad_attr *a)
+{
+	if (!put_identity(q, a))
+		return false;
+	if (is_in(p->attrs, a))
+		blame(q, a, RAD_ERROR_INVALID_REQUEST);
+	return true;
+}
+
 /* What a CoA changes. */
 static void take_change(struct rad_dae_request *q, const struct rad_terms *terms,
 			const struct rad_attr *a)
@@ -103,19 +126,26 @@ static void take_change(struct rad_dae_request *q, const struct rad_terms *terms
 	}
 }
 
-/* Signatures, times and what is returned as it came. */
-static bool is_about_packet(uint8_t number)
+/* What is returned as it came: Proxy-State, and State of a CoA-Request (RFC 5176 3.1, 3.3). */
+static bool is_returned(bool disconnect, uint8_t number)
 {
-	return number == RAD_MESSAGE_AUTHENTICATOR || number == RAD_EVENT_TIMESTAMP ||
-	       number == RAD_PROXY_STATE;
+	return number == RAD_PROXY_STATE || (number == RAD_STATE && !disconnect);
 }
 
-static void take(struct rad_dae_request *q, const struct rad_terms *terms, const struct rad_attr *a)
+/* Signatures, times and what is returned. */
+static bool is_about_packet(bool disconnect, uint8_t number)
+{
+	return number == RAD_MESSAGE_AUTHENTICATOR || number == RAD_EVENT_TIMESTAMP ||
+	       is_returned(disconnect, number);
+}
+
+static void take(struct rad_dae_request *q, const struct rad_packet *p,
+		 const struct rad_terms *terms, const struct rad_attr *a)
 {
 	struct span value = a->value;
 	bool plain = a->vendor == 0;
 
-	if (plain && (is_about_packet(a->number) || take_identity(q, a)))
+	if (plain && (is_about_packet(q->disconnect, a->number) || take_identity(q, p, a)))
 		return;
 	if (plain && a->number == RAD_SERVICE_TYPE) {
 		/* Authorize Only and all others are services that we do not have (RFC 5176 3.1). */
@@ -168,7 +198,7 @@ bool rad_dae_decode(const struct rad_packet *p, const struct rad_terms *terms,
 	while (rad_walk_next(&walk, &a)) {
 		take_timestamp(out, &a);
 		if (!walk.bad && rad_attr_is_well_formed(&a))
-			take(out, terms, &a);
+			take(out, p, terms, &a);
 		else
 			blame(out, &a, RAD_ERROR_INVALID_REQUEST);
 	}
@@ -178,13 +208,13 @@ bool rad_dae_decode(const struct rad_packet *p, const struct rad_terms *terms,
 	return true;
 }
 
-static void put_proxy_states(struct wbuf *w, struct span attrs)
+static void put_returned(struct wbuf *w, struct span attrs, bool disconnect)
 {
 	struct rad_attr a;
 
 	while (rad_attr_next(&attrs, &a)) {
-		if (a.number == RAD_PROXY_STATE)
-			rad_put(w, RAD_PROXY_STATE, a.value);
+		if (is_returned(disconnect, a.number))
+			rad_put(w, (enum rad_attr_number)a.number, a.value);
 	}
 }
 
@@ -200,7 +230,7 @@ void rad_dae_reply(struct wbuf *w, const struct rad_packet *request, enum rad_er
 	rad_put_message_authenticator(w);
 	if (error != RAD_ERROR_NONE)
 		rad_put_u32(w, RAD_ERROR_CAUSE, (uint32_t)error);
-	put_proxy_states(w, request->attrs);
+	put_returned(w, request->attrs, disconnect);
 	rad_put_end(w, start);
 	if (!rad_sign_message(w, start, secret, request->authenticator))
 		w->bad = true;

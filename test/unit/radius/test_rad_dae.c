@@ -162,6 +162,27 @@ static void put_timeout(struct wbuf *w)
 	rad_put_u32(w, RAD_SESSION_TIMEOUT, 100);
 }
 
+static void put_two_users(struct wbuf *w)
+{
+	rad_put_text(w, RAD_USER_NAME, "ahab");
+	put_timeout(w);
+	put_user(w);
+}
+
+static void put_two_nas(struct wbuf *w)
+{
+	put_user(w);
+	rad_put_u32(w, RAD_NAS_IP_ADDRESS, 0x0A000001);
+	rad_put_u32(w, RAD_NAS_IP_ADDRESS, 0x0A000001);
+}
+
+static void put_state(struct wbuf *w)
+{
+	put_user(w);
+	put_timeout(w);
+	rad_put(w, RAD_STATE, span_of("\0of\xff", 4));
+}
+
 static void a_coa_tells_the_policy(void **state)
 {
 	(void)state;
@@ -203,6 +224,35 @@ static void what_cannot_be_done_has_its_error_cause(void **state)
 			 RAD_ERROR_UNSUPPORTED_SERVICE);
 	assert_int_equal(error_of(RAD_DISCONNECT_REQUEST, put_long_port),
 			 RAD_ERROR_INVALID_REQUEST);
+	assert_int_equal(error_of(RAD_COA_REQUEST, put_two_users), RAD_ERROR_INVALID_REQUEST);
+	assert_int_equal(error_of(RAD_DISCONNECT_REQUEST, put_two_nas), RAD_ERROR_INVALID_REQUEST);
+	assert_int_equal(error_of(RAD_COA_REQUEST, put_state), RAD_ERROR_NONE);
+}
+
+/* RFC 5176 3.3 */
+static void a_state_is_returned(void **state)
+{
+	(void)state;
+	struct dae_packet bytes = dae_request(RAD_COA_REQUEST, 1, secret, true, put_state);
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct rad_packet request, reply;
+		uint8_t out[512];
+		struct wbuf w = wbuf_of(out, sizeof(out));
+		struct rad_attr a;
+		unsigned found = 0;
+
+		assert_true(rad_packet_decode(dae_span(&bytes), &request));
+		rad_dae_reply(&w, &request, i ? RAD_ERROR_NO_SESSION : RAD_ERROR_NONE,
+			      span_str(secret));
+		assert_true(rad_packet_decode(wbuf_written(&w), &reply));
+		assert_int_equal(rad_reply_check(&reply, span_str(secret), request.authenticator),
+				 RAD_CHECK_GOOD);
+		while (rad_attr_next(&reply.attrs, &a))
+			found += a.number == RAD_STATE &&
+				 span_equal(a.value, span_of("\0of\xff", 4));
+		assert_int_equal(found, 1);
+	}
 }
 
 static void other_codes_are_none(void **state)
@@ -304,6 +354,7 @@ int main(void)
 		cmocka_unit_test(a_coa_tells_what_changes),
 		cmocka_unit_test(a_coa_tells_the_policy),
 		cmocka_unit_test(what_cannot_be_done_has_its_error_cause),
+		cmocka_unit_test(a_state_is_returned),
 		cmocka_unit_test(other_codes_are_none),
 		cmocka_unit_test(signatures_are_checked),
 		cmocka_unit_test(every_truncation_is_refused_or_unsigned),
