@@ -270,17 +270,26 @@ static void send_frame(void *ctx, struct span frame)
 		lg_io_send(l->g, t->sock, &t->peer, wbuf_written(&w));
 }
 
-/* The user's name with the session's number in place of %u. */
+/* The user's name with the session's number in place of %u, and any byte in place of %xHH. */
 static struct span user_name(const char *pattern, unsigned number, char *buf, size_t size)
 {
-	const char *mark = strstr(pattern, "%u");
-	int n;
-	if (mark)
-		n = snprintf(buf, size, "%.*s%u%s", (int)(mark - pattern), pattern, number,
-			     mark + 2);
-	else
-		n = snprintf(buf, size, "%s", pattern);
-	return span_of(buf, (size_t)n < size ? (size_t)n : size - 1);
+	struct wbuf w = wbuf_of(buf, size);
+	unsigned byte;
+	char digits[12];
+
+	while (*pattern) {
+		if (strncmp(pattern, "%u", 2) == 0) {
+			snprintf(digits, sizeof(digits), "%u", number);
+			wbuf_span(&w, span_str(digits));
+			pattern += 2;
+		} else if (sscanf(pattern, "%%x%2x", &byte) == 1 && strlen(pattern) >= 4) {
+			wbuf_u8(&w, (uint8_t)byte);
+			pattern += 4;
+		} else {
+			wbuf_u8(&w, (uint8_t)*pattern++);
+		}
+	}
+	return span_of(buf, w.n);
 }
 
 static void link_init(struct link *l, struct lg *g, struct lg_session *s)

@@ -59,7 +59,7 @@ static const char help[] =
 	"  --length-bit            data packets with the length field\n"
 	"Subscribers\n"
 	"  --auth pap|chap|any     what they accept (any)\n"
-	"  --user NAME             %u becomes the session's number (user%u)\n"
+	"  --user NAME             %u becomes the session's number, %xHH that byte (user%u)\n"
 	"  --password TEXT         (secret)\n"
 	"  --mru N                 asked for in LCP, 0 = not (1462)\n"
 	"  --lcp-waits             no LCP packet before the LNS's first one (or a timeout)\n"

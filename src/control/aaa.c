@@ -1,3 +1,5 @@
+/* Who gets in: the local list or RADIUS, who has to go for it, and the address that the session
+ * gets. */
 #include "control/core_priv.h"
 
 #include <stdio.h>

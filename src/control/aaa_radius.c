@@ -1,3 +1,4 @@
+/* Logins by RADIUS: what an Access-Request says of a session, and what follows from the answer. */
 #include "control/core_priv.h"
 
 #include <inttypes.h>

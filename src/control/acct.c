@@ -1,3 +1,5 @@
+/* Accounting records of sessions and of the service: what is in them and when they are made
+ * (RFC 2866; Interim-Update: RFC 2869 2.1). What becomes of them then is in acct_late.c. */
 #include "control/core_priv.h"
 
 #include <inttypes.h>

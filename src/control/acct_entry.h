@@ -7,7 +7,7 @@
  *	entry	"JE", kind (2 bytes), bytes of the body (4), body, checksum (8)
  *	body	record: number, second since 1970 (8 each), attributes of the Accounting-Request
  *		done: numbers of records that a server took: first (8), how many (4), again and
- *again
+ *		again
  */
 #ifndef LNS_ACCT_ENTRY_H
 #define LNS_ACCT_ENTRY_H
@@ -27,7 +27,7 @@ enum {
 	ACCT_RECORD_MIN = ACCT_ENTRY_OVERHEAD + ACCT_RECORD_HEADER,
 };
 
-/* Numbers of records are below; none is 0. */
+/* Numbers of records and of files are below; none is 0. */
 #define ACCT_SEQ_END (1ull << 62)
 
 enum acct_entry_kind { ACCT_ENTRY_RECORD = 1, ACCT_ENTRY_DONE = 2 };

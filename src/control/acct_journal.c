@@ -91,7 +91,7 @@ static bool file_grow(struct journal *j, struct file *f, uint32_t n)
 
 static struct file *file_new(struct journal *j, uint64_t number, uint64_t key)
 {
-	if (j->n_files == JOURNAL_FILES_MAX)
+	if (j->n_files == JOURNAL_FILES_MAX || number >= ACCT_SEQ_END)
 		return NULL;
 	struct file *f = alloc_get(j->env.alloc, sizeof(*f));
 	if (!f)
@@ -285,7 +285,7 @@ uint64_t journal_put(struct journal *j, int64_t wall_s, struct span attrs, bool 
 	size_t n = ACCT_RECORD_MIN + attrs.n;
 	uint64_t seq = j->last_seq + 1;
 
-	if (attrs.n > ACCT_ATTRS_MAX || !has_room(j, n, spare))
+	if (attrs.n > ACCT_ATTRS_MAX || seq >= ACCT_SEQ_END || !has_room(j, n, spare))
 		return 0;
 	struct file *f = file_for(j, n);
 	if (!f || !file_add(j, f, seq, f->bytes))
@@ -369,13 +369,15 @@ static void load_done(struct journal *j, struct acct_range r)
 		j->last_seq = end - 1;
 }
 
-/* Numbers only grow, and those that are missing were in the bytes that are damaged. */
+/* Numbers only grow, and those that are missing were in the bytes of the file that are no entry.
+ * So what is refused is never above what was taken, whichever files before it are gone by now: what
+ * is written from here on follows at every later start. */
 static bool load_record(struct journal *j, struct file *f, const struct acct_entry *e, uint32_t at,
-			size_t skipped)
+			size_t damaged)
 {
 	uint64_t next = f->n ? f->first + f->n : j->last_seq + 1;
 
-	if (e->seq < next || (f->n && e->seq - next > skipped / ACCT_RECORD_MIN))
+	if (e->seq < next || (f->n && e->seq - next > damaged / ACCT_RECORD_MIN))
 		return false;
 	return file_add(j, f, e->seq, at);
 }
@@ -385,11 +387,12 @@ static void load_entries(struct journal *j, struct file *f, struct span in,
 {
 	struct acct_entry e;
 	struct acct_range r;
-	size_t whole = in.n, skipped;
+	size_t whole = in.n, skipped, damaged = 0;
 
 	while (acct_entry_find(&in, f->key, &e, &skipped)) {
 		size_t n = ACCT_ENTRY_OVERHEAD + e.content.n;
 		out->bad_bytes += (uint32_t)skipped;
+		damaged += skipped;
 		if (e.kind == ACCT_ENTRY_DONE) {
 			while (acct_range_next(&e.content, &r))
 				load_done(j, r);
@@ -397,7 +400,7 @@ static void load_entries(struct journal *j, struct file *f, struct span in,
 		}
 		n += ACCT_RECORD_HEADER;
 		uint32_t at = (uint32_t)(ACCT_FILE_HEADER + whole - in.n - n);
-		if (load_record(j, f, &e, at, out->bad_bytes))
+		if (load_record(j, f, &e, at, damaged))
 			out->records++;
 		else
 			out->bad_bytes += (uint32_t)n;

@@ -390,9 +390,21 @@ nsec acct_late_next(const struct core *c)
 	return nsec_min(c->late_next, c->postponed_next);
 }
 
+static bool somebody_takes(const struct core *c)
+{
+	struct rad_server_view v;
+
+	for (unsigned i = 0; i < rad_client_servers(c->radius); i++) {
+		rad_client_server_view(c->radius, i, RAD_ACCT, &v);
+		if (v.serves)
+			return true;
+	}
+	return false;
+}
+
 bool acct_late_waits(const struct core *c)
 {
-	if (rad_client_servers(c->radius) == 0)
+	if (!somebody_takes(c))
 		return false;
 	/* What the journal has is safe; that is no reason to wait for a server that is silent. */
 	return c->n_late > 0 || (in_journal(c, JOURNAL_WAITING) > 0 && !c->late_silent);

@@ -402,14 +402,14 @@ static void sync_once(struct journal_io *io)
 	io->dirty = io->dir_dirty = false;
 	pthread_mutex_unlock(&io->lock);
 	bool good = fd < 0 || fdatasync(fd) == 0;
-	if (dir && fsync(io->dir_fd) != 0)
-		good = false;
-	if (!good)
+	bool again = dir && fsync(io->dir_fd) != 0; /* the file has no name there yet */
+	if (!good || again)
 		log_sink_printf(LOG_ERROR, "accounting journal: fdatasync: %s", strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	nanosleep(&(struct timespec){.tv_nsec = SYNC_PAUSE_MS * 1000000L}, NULL);
 	pthread_mutex_lock(&io->lock);
+	io->dir_dirty |= again; /* with what is written next */
 }
 
 static void *syncer_main(void *arg)

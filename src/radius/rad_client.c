@@ -1,3 +1,5 @@
+/* The life of a request: asked, repeated at the next server, answered or given up (RFC 2865 2.5);
+ * the checks of what claims to be an answer, and a list of servers that changes meanwhile. */
 #include "radius/rad_client_priv.h"
 
 #include "base/crypto.h"
@@ -156,7 +158,8 @@ static void tell_unsigned(struct rad_client *c, struct server *s)
 	s->told_unsigned = true;
 }
 
-/* RAD_REFUSALS: it is good. */
+/* RAD_REFUSALS: it is good. An answer to a probe lets nobody in, and FreeRADIUS before 3.2.5 does
+ * not sign those to Status-Server. */
 static enum rad_refusal reply_check(struct rad_client *c, const struct rad_request *r,
 				    const struct rad_packet *p, struct server *s,
 				    const uint8_t *authenticator)
@@ -167,7 +170,7 @@ static enum rad_refusal reply_check(struct rad_client *c, const struct rad_reque
 	case RAD_CHECK_GOOD:
 		return RAD_REFUSALS;
 	case RAD_CHECK_MESSAGE_MISSING:
-		if (r->kind == RAD_ACCT || !s->conf.need_message_authenticator)
+		if (r->kind == RAD_ACCT || r->probe || !s->conf.need_message_authenticator)
 			return RAD_REFUSALS;
 		tell_unsigned(c, s);
 		return RAD_REFUSED_UNSIGNED;

@@ -14,7 +14,8 @@
  * repeated until it is given up.
  *
  * An accounting request carries Acct-Delay-Time as of its first sending to that server: when it is
- * repeated it is the same packet, which the server's duplicate detection needs (RFC 2866 5.2).
+ * repeated it is the same packet with the same Identifier, which the server's duplicate detection
+ * needs. RFC 2866 4.1 would have the delay grow, and then a new Identifier each time.
  *
  * A silent server is dead for a while and asked last. Then a request that waits anyway shows
  * whether it is back; or, where the server's configuration says so, it is asked again and again

@@ -1,3 +1,6 @@
+/* Sockets and identifiers of the client: 256 per socket, server and kind, the one that rested
+ * longest first (RFC 5080 2.2.2); a socket is given back when nothing was outstanding on it for a
+ * while. */
 #include "radius/rad_client_priv.h"
 
 #include "base/panic.h"

@@ -1,3 +1,5 @@
+/* One request of the client: as a packet with the secret of the server that is asked, and the time
+ * that is waited for its answer (RFC 5080 2.2.1). */
 #include "radius/rad_client_priv.h"
 
 #include "base/crypto.h"

@@ -1,3 +1,5 @@
+/* The client's servers: which one is asked, when one counts as dead, and the probes that find out
+ * that it is back (Status-Server, RFC 5997, or the login of a test user). */
 #include "radius/rad_client_priv.h"
 
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* What the client shows of itself: servers, their latency, and the requests that are outstanding.
+ */
 #include "radius/rad_client_priv.h"
 
 #include "base/panic.h"

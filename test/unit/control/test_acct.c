@@ -106,6 +106,48 @@ static void accounting_that_is_switched_on_later_says_on(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+/* Records wait for a server that takes them; nobody waits for one at the end. */
+static void with_servers_for_logins_only_records_wait(void **state)
+{
+	(void)state;
+	struct core_kit *k = kit_new();
+
+	kit_pool(k, "10.1.0.0/24");
+	kit_conf_radius(k);
+	k->conf.n_radius = 0;
+	k->conf.radius_accounting = true;
+	snprintf(k->conf.radius_servers, sizeof(k->conf.radius_servers), "192.0.2.1,auth-only");
+	kit_start(k);
+	assert_int_equal(k->n_sends, 0);
+	struct sess_key key = session_up(k, 3, NULL);
+	assert_int_equal(kit_sent(k)->bytes[0], RAD_ACCESS_REQUEST);
+	kit_advance(k, NSEC_S(100));
+	assert_int_equal(kit_sent(k)->bytes[0], RAD_ACCESS_REQUEST);
+
+	snprintf(k->conf.radius_servers, sizeof(k->conf.radius_servers), "192.0.2.1");
+	core_conf(k->core, &k->conf, k->users, k->now);
+	unsigned told = 0, seen = k->n_sends;
+	for (unsigned i = 0; i < 30 && told != (1u << ON | 1u << START); i++) {
+		kit_advance(k, NSEC_S(1));
+		if (k->n_sends == seen)
+			continue;
+		seen = k->n_sends;
+		told |= 1u << status_of(kit_sent(k));
+		assert_in_range(number_of(kit_sent(k), RAD_ACCT_DELAY_TIME), 100, 130);
+		kit_answer(k, RAD_ACCOUNTING_RESPONSE, NULL);
+	}
+	assert_int_equal(told, 1u << ON | 1u << START);
+
+	snprintf(k->conf.radius_servers, sizeof(k->conf.radius_servers), "192.0.2.1,auth-only");
+	core_conf(k->core, &k->conf, k->users, k->now);
+	kit_session_gone(k, key, NULL);
+	core_shutdown(k->core, k->now);
+	core_leave(k->core, k->now);
+	kit_advance(k, NSEC_MS(10));
+	assert_false(core_busy(k->core));
+	assert_int_equal(kit_free(k), 0);
+}
+
 static void put_interim(struct wbuf *w)
 {
 	rad_put_u32(w, RAD_ACCT_INTERIM_INTERVAL, 300);
@@ -559,6 +601,7 @@ int main(void)
 		cmocka_unit_test(the_service_says_on_and_off),
 		cmocka_unit_test(leaving_with_sessions_says_off_at_once),
 		cmocka_unit_test(accounting_that_is_switched_on_later_says_on),
+		cmocka_unit_test(with_servers_for_logins_only_records_wait),
 		cmocka_unit_test(interim_records_are_spread_around_the_servers_interval),
 		cmocka_unit_test(records_that_no_server_took_are_told_later_in_order),
 		cmocka_unit_test(many_late_records_come_through_and_none_twice),

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
@@ -113,6 +114,62 @@ static void records_outlive_the_process(void **state)
 	assert_int_equal(next(&l, &r), JOURNAL_NONE);
 	life_end(&l);
 	assert_int_equal(files_matching(".journal", &mode), 0);
+}
+
+/* What the disk is told, and how often it shall fail at a directory. */
+static _Atomic unsigned data_syncs, dir_syncs, dir_failures;
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fdatasync(int fd)
+{
+	data_syncs++;
+	return __real_fdatasync(fd);
+}
+
+int __wrap_fsync(int fd)
+{
+	struct stat st;
+
+	dir_syncs += fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+	if (dir_failures > 0) {
+		dir_failures--;
+		errno = EIO;
+		return -1;
+	}
+	return __real_fsync(fd);
+}
+
+static void wait_for_syncs(unsigned data, unsigned directory)
+{
+	for (unsigned i = 0; i < 500 && (data_syncs < data || dir_syncs < directory); i++)
+		usleep(10000);
+	assert_true(data_syncs >= data);
+	assert_int_equal(dir_syncs, directory);
+}
+
+/* Without its directory a file is not to be found after a power failure. */
+static void a_new_file_is_brought_to_the_disk_with_its_directory(void **state)
+{
+	(void)state;
+	struct life l = life_begin();
+
+	data_syncs = dir_syncs = 0;
+	dir_failures = 1;
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_true(put(&l, i) != 0);
+		journal_flush(l.journal);
+		/* Tried again after the failure, and once is enough. */
+		wait_for_syncs(i, i < 2 ? 1 : 2);
+		usleep(100000);
+	}
+	assert_int_equal(dir_syncs, 2);
+	for (uint64_t seq = 1; seq <= 3; seq++)
+		journal_set(l.journal, seq, JOURNAL_DONE);
+	life_end(&l);
 }
 
 static void the_directory_belongs_to_one_process(void **state)
@@ -334,6 +391,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_directory_that_cannot_be_used_is_refused_by_name),
 		cmocka_unit_test(records_outlive_the_process),
+		cmocka_unit_test(a_new_file_is_brought_to_the_disk_with_its_directory),
 		cmocka_unit_test(the_directory_belongs_to_one_process),
 		cmocka_unit_test(kill_9_loses_nothing_that_was_written_and_doubles_nothing),
 		cmocka_unit_test(a_torn_and_a_damaged_file_are_left_behind),
