@@ -13,7 +13,6 @@
 #include "base/crypto.h"
 #include "base/panic.h"
 #include "base/rcu.h"
-#include "control/heap.h"
 #include "control/log_sink.h"
 
 enum {
@@ -201,6 +200,7 @@ static nsec turn(struct loop *l, nsec now)
 		rates_sample(&l->rates, l->all_counters, dp_n_workers(l->dp) + 1, now);
 		l->rates_next = nsec_add(now, NSEC_S(RATES_EVERY_S));
 		plugins_timer(l->plugins, loop_wall_clock(l));
+		heap_look(&l->heap);
 		struct ip_prefix gone;
 		while (ippool_retire(l->pool, &gone))
 			if (!ippool_has_range(l->pool, &gone))

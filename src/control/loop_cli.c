@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "control/heap.h"
 #include "control/log_sink.h"
 
 static struct cli_users *load_cli_users(const struct loop *l, const struct conf *conf)

@@ -4,7 +4,6 @@
 
 #include "base/panic.h"
 #include "control/conf_filter.h"
-#include "control/heap.h"
 #include "control/log_sink.h"
 
 /* ---- files --------------------------------------------------------------------------------- */

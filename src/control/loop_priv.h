@@ -12,6 +12,7 @@
 #include "control/core.h"
 #include "control/dae_io.h"
 #include "control/garp.h"
+#include "control/heap.h"
 #include "control/journal_io.h"
 #include "control/loop.h"
 #include "control/netlink.h"
@@ -74,6 +75,7 @@ struct loop {
 	int nsctl_fd;
 	struct rates rates;
 	nsec rates_next;
+	struct heap_watch heap;
 	uint64_t conf_version;
 	bool close_wanted; /* asked for by the CLI, done between turns */
 	bool failed;	   /* the end is not by our choice */

@@ -9,7 +9,6 @@
 
 #include "base/panic.h"
 #include "control/conf_cpus.h"
-#include "control/heap.h"
 #include "control/log_sink.h"
 
 /* ---- the world, lent to the brains --------------------------------------------------------- */
