@@ -80,6 +80,33 @@ static void the_service_says_on_and_off(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+/* RFC 3162 2.1 */
+static void a_nas_with_ipv6_says_so(void **state)
+{
+	(void)state;
+	struct core_kit *k = kit_new();
+	struct ip_addr v6 = {.family = 6, .b = {0x20, 1, 0xd, 0xb8, [15] = 9}};
+	struct span v;
+
+	kit_pool(k, "10.1.0.0/24");
+	kit_conf_radius(k);
+	k->conf.radius_accounting = true;
+	k->conf.bind_address = v6;
+	kit_start(k);
+	assert_int_equal(status_of(kit_sent(k)), ON);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(kit_find_attr(kit_sent(k), RAD_NAS_IPV6_ADDRESS, &v));
+		assert_true(span_equal(v, span_of(v6.b, 16)));
+		assert_false(kit_find_attr(kit_sent(k), RAD_NAS_IP_ADDRESS, &v));
+		if (i == 0) {
+			kit_session_new(k, kit_key(1, 3, 3));
+			kit_auth_pap(k, kit_key(1, 3, 3), "nemo", "x");
+			assert_int_equal(kit_sent(k)->bytes[0], RAD_ACCESS_REQUEST);
+		}
+	}
+	assert_int_equal(kit_free(k), 0);
+}
+
 static void leaving_with_sessions_says_off_at_once(void **state)
 {
 	(void)state;
@@ -599,6 +626,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_service_says_on_and_off),
+		cmocka_unit_test(a_nas_with_ipv6_says_so),
 		cmocka_unit_test(leaving_with_sessions_says_off_at_once),
 		cmocka_unit_test(accounting_that_is_switched_on_later_says_on),
 		cmocka_unit_test(with_servers_for_logins_only_records_wait),
