@@ -14,6 +14,7 @@
 #include "base/panic.h"
 #include "base/rcu.h"
 #include "control/log_sink.h"
+#include "control/patience.h"
 
 enum {
 	EVENTS_PER_TURN = 64,
@@ -279,6 +280,7 @@ static void serve(struct loop *l)
 	bool pid_written = write_pid_file(pid_file);
 	log_sink_printf(LOG_WARN, "l2tpns %s serves: %s", LNS_VERSION,
 			dp_describe(l->dp, what, sizeof(what)));
+	patience_take();
 	run(l);
 	if (pid_written)
 		unlink(pid_file);
