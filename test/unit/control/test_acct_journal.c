@@ -347,6 +347,57 @@ static void what_is_damaged_later_is_found_when_it_is_read(void **state)
 	assert_int_equal(jkit_free(&kit), 0);
 }
 
+/* One file with records of these numbers, and two bytes that are no entry before the last. */
+static void write_file(uint64_t number, const uint64_t *seqs, size_t n)
+{
+	uint8_t bytes[1024];
+	struct wbuf w = wbuf_of(bytes, sizeof(bytes));
+
+	acct_file_put(&w, &(struct acct_file_header){.number = number, .key = 9});
+	for (size_t i = 0; i < n; i++) {
+		if (i + 1 == n)
+			wbuf_u16(&w, 0);
+		acct_entry_put_record(&w, 9, seqs[i], 1, span_str("forged, and of some length"));
+	}
+	assert_false(w.bad);
+	jkit_write(&kit, number, wbuf_written(&w));
+}
+
+/* Nothing is written that the next start would refuse. */
+static void numbers_that_are_forged_cost_nothing_that_is_new(void **state)
+{
+	(void)state;
+	static const uint64_t last[] = {ACCT_SEQ_END - 1}, gap[] = {7, 3, 4, 9}, one[] = {1};
+	struct journal_loaded worst;
+
+	/* The last number of all is taken: there is none for another. */
+	jkit_init(&kit, MB);
+	jkit_crash(&kit);
+	write_file(1, last, 1);
+	jkit_load(&kit, &worst);
+	assert_int_equal(journal_put(kit.journal, 1, span_str("new"), false), 0);
+	assert_int_equal(jkit_free(&kit), 0);
+	/* The same of files. */
+	jkit_init(&kit, MB);
+	jkit_crash(&kit);
+	write_file(ACCT_SEQ_END - 1, one, 1);
+	jkit_load(&kit, &worst);
+	assert_int_equal(journal_put(kit.journal, 1, span_str("new"), false), 0);
+	assert_int_equal(jkit_free(&kit), 0);
+	/* Records that are refused are no damage in which the numbers between could have been. */
+	jkit_init(&kit, MB);
+	jkit_crash(&kit);
+	write_file(1, gap, 4);
+	jkit_load(&kit, &worst);
+	assert_int_equal(journal_count(kit.journal, JOURNAL_WAITING), 1);
+	assert_int_equal(journal_put(kit.journal, 1, span_str("new"), false), 8);
+	journal_flush(kit.journal);
+	jkit_crash(&kit);
+	jkit_load(&kit, &worst);
+	assert_int_equal(journal_count(kit.journal, JOURNAL_WAITING), 2);
+	assert_int_equal(jkit_free(&kit), 0);
+}
+
 static void a_damaged_head_is_refused_and_its_number_not_used_again(void **state)
 {
 	(void)state;
@@ -421,6 +472,7 @@ int main(void)
 		cmocka_unit_test(any_cut_leaves_what_is_in_front_of_it),
 		cmocka_unit_test(damage_in_the_middle_costs_that_record_only),
 		cmocka_unit_test(what_is_damaged_later_is_found_when_it_is_read),
+		cmocka_unit_test(numbers_that_are_forged_cost_nothing_that_is_new),
 		cmocka_unit_test(a_damaged_head_is_refused_and_its_number_not_used_again),
 		cmocka_unit_test(a_failing_read_is_tried_again),
 		cmocka_unit_test(memory_may_fail_at_any_point),
