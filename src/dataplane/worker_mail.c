@@ -318,12 +318,15 @@ bool mail_sleep(struct mail *m, unsigned party)
 
 void mail_awake(struct mail *m, unsigned party)
 {
-	struct party *p = &m->parties[party];
+	atomic_exchange_explicit(&m->parties[party].sleeping, false, memory_order_acq_rel);
+}
+
+void mail_answer(struct mail *m, unsigned party)
+{
 	uint64_t count;
 
-	atomic_exchange_explicit(&p->sleeping, false, memory_order_acq_rel);
-	if (read(p->fd, &count, sizeof(count)) < 0)
-		return; /* nobody called: a timer or a packet ended the sleep */
+	if (read(m->parties[party].fd, &count, sizeof(count)) < 0)
+		return; /* nobody called */
 }
 
 void mail_kick(struct mail *m, unsigned party)
