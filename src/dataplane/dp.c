@@ -459,10 +459,8 @@ const struct msg *dp_control_next(struct dp *dp, unsigned *worker)
 	unsigned self = mail_control(mail);
 	const struct msg *m;
 
-	if (!dp->draining) {
+	if (!dp->draining)
 		mail_awake(mail, self);
-		mail_answer(mail, self);
-	}
 	dp->draining = true;
 	do {
 		m = mail_next(mail, self, worker);

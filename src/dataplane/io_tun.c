@@ -31,7 +31,6 @@ struct io_tun {
 	const int *outputs;
 	unsigned n_outputs; /* 0: this queue */
 	uint8_t *memory;    /* MEMORY bytes */
-	bool empty;	    /* the last batch ended because nothing more was there */
 	struct dp_packet packets[BATCH];
 };
 
@@ -135,12 +134,9 @@ unsigned io_tun_read(struct io_tun *t)
 	unsigned n = 0;
 	bool good;
 
-	t->empty = false;
 	for (unsigned reads = 0; reads < BATCH && used + ROOM + PACKET_MAX <= MEMORY; reads++) {
-		if (!read_one(t, t->memory + used + ROOM, &t->packets[n], &good)) {
-			t->empty = true;
+		if (!read_one(t, t->memory + used + ROOM, &t->packets[n], &good))
 			break;
-		}
 		if (good)
 			used += (ROOM + t->packets[n++].n + ROOM - 1) / ROOM * ROOM;
 	}
@@ -149,11 +145,6 @@ unsigned io_tun_read(struct io_tun *t)
 		counter_add(t->counters, C_TUN_RX_PACKETS, n);
 	}
 	return n;
-}
-
-bool io_tun_was_emptied(const struct io_tun *t)
-{
-	return t->empty;
 }
 
 const struct dp_packet *io_tun_packets(const struct io_tun *t)

@@ -26,8 +26,6 @@ void io_tun_outputs(struct io_tun *t, const int *fds, unsigned n);
 
 /* Takes what has arrived, at most one batch; 0 = nothing. They stay until the next call. */
 unsigned io_tun_read(struct io_tun *t);
-/* The last batch was all there was. */
-bool io_tun_was_emptied(const struct io_tun *t);
 const struct dp_packet *io_tun_packets(const struct io_tun *t);
 /* Writes one packet to the kernel. Refused ones are counted. */
 void io_tun_write(struct io_tun *t, struct span packet);

@@ -66,7 +66,6 @@ struct io_udp {
 	bool any;	     /* bound to 0.0.0.0: our address comes and goes with each datagram */
 	uint32_t drops_seen; /* SO_RXQ_OVFL of the kernel */
 	unsigned rx_messages;
-	bool rx_empty; /* the last batch was not full */
 	size_t rx_bytes;
 	uint8_t *rx_memory;
 	struct rx rx;
@@ -254,7 +253,6 @@ unsigned io_udp_read(struct io_udp *u)
 	int got = recvmmsg(u->fd, u->rx.msgs, u->rx_messages, MSG_DONTWAIT, NULL);
 	if (got < 0 && errno != EAGAIN && errno != EINTR)
 		counter_add(u->conf.counters, C_SOCKET_ERRORS, 1);
-	u->rx_empty = got < (int)u->rx_messages;
 	for (int i = 0; i < got; i++) {
 		n = rx_split(u, (unsigned)i, n);
 		bytes += u->rx.msgs[i].msg_len;
@@ -265,11 +263,6 @@ unsigned io_udp_read(struct io_udp *u)
 		counter_add(u->conf.counters, C_L2TP_RX_BYTES, bytes);
 	}
 	return n;
-}
-
-bool io_udp_was_emptied(const struct io_udp *u)
-{
-	return u->rx_empty;
 }
 
 unsigned io_udp_fill(const struct io_udp *u)

@@ -33,8 +33,6 @@ int io_udp_fd(const struct io_udp *u);
 /* Takes what has arrived, at most one batch of system buffers. Returns the number of datagrams;
  * 0 = nothing there. They stay until the next call. */
 unsigned io_udp_read(struct io_udp *u);
-/* The last batch was all there was. */
-bool io_udp_was_emptied(const struct io_udp *u);
 /* How full the kernel's receive buffer is, in percent; asks the kernel. */
 unsigned io_udp_fill(const struct io_udp *u);
 struct dp_datagram *io_udp_datagrams(struct io_udp *u);

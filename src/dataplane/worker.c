@@ -118,30 +118,27 @@ static void publish_cpu(struct worker *w, nsec now)
 			      memory_order_relaxed);
 }
 
+/* A turn that did something lasted until the next one began: it is not followed by a sleep. */
 static void turn_begin(struct worker *w)
 {
-	w->now = clock_now();
-	w->world.now = w->now;
+	nsec now = clock_now();
+
+	if (w->worked) {
+		uint64_t ns = atomic_load_explicit(&w->busy_ns, memory_order_relaxed);
+		ns += (uint64_t)nsec_sub(now, w->now);
+		atomic_store_explicit(&w->busy_ns, ns, memory_order_relaxed);
+		w->worked_last = now;
+		publish_cpu(w, now);
+	}
+	w->now = now;
+	w->world.now = now;
 	w->world.hooks = rcu_get(&w->common->hooks);
 }
 
-/* The turn did something: it counts as load. */
-static void turn_worked(struct worker *w)
-{
-	nsec now = clock_now();
-	uint64_t ns = atomic_load_explicit(&w->busy_ns, memory_order_relaxed);
-
-	ns += (uint64_t)nsec_sub(now, w->now);
-	atomic_store_explicit(&w->busy_ns, ns, memory_order_relaxed);
-	w->now = w->worked_last = now;
-	publish_cpu(w, now);
-}
-
-/* Handles what came and what is due; returns when to be called again at the latest. */
-static nsec turn(struct worker *w, const struct epoll_event *events, int n)
+/* Handles what came and what is due; *next: when to be called again at the latest. */
+static bool turn(struct worker *w, const struct epoll_event *events, int n, nsec *next)
 {
 	bool any;
-	nsec next;
 
 	turn_begin(w);
 	take_conf(w);
@@ -152,17 +149,16 @@ static nsec turn(struct worker *w, const struct epoll_event *events, int n)
 		any |= receive(w, events, n);
 	else
 		sched_yield(); /* the others must empty their rings first */
-	next = nsec_min(tunnel_shard_turn(w->tunnels, w->now),
-			session_shard_turn(w->sessions, w->now));
-	next = nsec_min(next, dp_services_next(w->world.services));
+	*next = nsec_min(tunnel_shard_turn(w->tunnels, w->now),
+			 session_shard_turn(w->sessions, w->now));
+	*next = nsec_min(*next, dp_services_next(w->world.services));
 	dp_table_turn_own(w->common->tables, w->self);
 	flush(w);
 	report(w);
 	count_tun_drops(w);
 	worker_balance(w);
-	if (any)
-		turn_worked(w);
-	return next;
+	w->worked = any;
+	return any;
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */
@@ -191,25 +187,13 @@ static bool is_polling(const struct worker *w)
 	       nsec_sub(w->now, w->worked_last) < NSEC_US(w->world.conf->busy_poll_us);
 }
 
-/* A call is answered before the turn: what it is about is done in it. */
-static int wait_events(struct worker *w, struct epoll_event *events, int ms)
-{
-	int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, ms);
-
-	for (int i = 0; i < n; i++)
-		if (events[i].data.u32 == EVENT_MAIL)
-			mail_answer(w->common->mail, w->self);
-	return n;
-}
-
 static int poll_now(struct worker *w, struct epoll_event *events)
 {
 	rcu_quiescent();
-	return wait_events(w, events, 0);
+	return epoll_wait(w->epoll_fd, events, EVENTS_MAX, 0);
 }
 
-/* Sleeps until something comes or is due; not at all when more of what was taken waits. Readers
- * that sleep hold no pointers. */
+/* Sleeps until something comes or is due. Readers that sleep hold no pointers. */
 static int wait_for_work(struct worker *w, struct epoll_event *events, int ms)
 {
 	if (!mail_sleep(w->common->mail, w->self))
@@ -219,7 +203,7 @@ static int wait_for_work(struct worker *w, struct epoll_event *events, int ms)
 		return poll_now(w, events);
 	}
 	rcu_offline();
-	int n = wait_events(w, events, ms);
+	int n = epoll_wait(w->epoll_fd, events, EVENTS_MAX, ms);
 	rcu_online();
 	mail_awake(w->common->mail, w->self);
 	return n;
@@ -229,12 +213,13 @@ static void *run(void *arg)
 {
 	struct worker *w = arg;
 	struct epoll_event events[EVENTS_MAX];
+	nsec next;
 	int n = 0;
 
 	rcu_thread_start();
 	while (!atomic_load_explicit(&w->common->stopping, memory_order_acquire)) {
-		nsec next = turn(w, events, n);
-		int ms = is_polling(w) ? 0 : wait_ms(w, next);
+		bool any = turn(w, events, n, &next);
+		int ms = any || is_polling(w) ? 0 : wait_ms(w, next);
 		n = ms == 0 ? poll_now(w, events) : wait_for_work(w, events, ms);
 	}
 	flush(w);

@@ -69,7 +69,8 @@ struct worker {
 	struct session_shard *sessions;
 	struct shard_env env;
 	nsec now;
-	nsec worked_last; /* end of the last turn that had something to do */
+	bool worked;	  /* the last turn had something to do */
+	nsec worked_last; /* until when */
 	nsec count_next;  /* worker 0 counts the device's drops for all */
 	uint64_t tun_dropped;
 	const struct worker_conf *conf; /* in use by the shards */

@@ -318,15 +318,12 @@ bool mail_sleep(struct mail *m, unsigned party)
 
 void mail_awake(struct mail *m, unsigned party)
 {
-	atomic_exchange_explicit(&m->parties[party].sleeping, false, memory_order_acq_rel);
-}
-
-void mail_answer(struct mail *m, unsigned party)
-{
+	struct party *p = &m->parties[party];
 	uint64_t count;
 
-	if (read(m->parties[party].fd, &count, sizeof(count)) < 0)
-		return; /* nobody called */
+	atomic_exchange_explicit(&p->sleeping, false, memory_order_acq_rel);
+	if (read(p->fd, &count, sizeof(count)) < 0)
+		return; /* nobody called: a timer or a packet ended the sleep */
 }
 
 void mail_kick(struct mail *m, unsigned party)

@@ -45,8 +45,6 @@ int mail_fd(const struct mail *m, unsigned party);
 /* Before a blocking wait: true = sleep, false = a message is there already. */
 bool mail_sleep(struct mail *m, unsigned party);
 void mail_awake(struct mail *m, unsigned party);
-/* When the descriptor is readable, before looking at what one was called for: else it stays so. */
-void mail_answer(struct mail *m, unsigned party);
 /* Any thread, after something was put where the party looks when it is awake: wakes it if it
  * sleeps. Most are awake and see it by themselves. */
 void mail_wake(struct mail *m, unsigned party);

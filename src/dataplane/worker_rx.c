@@ -10,7 +10,6 @@ enum {
 	LETTERS_MAX = 2048, /* messages taken in one turn */
 	/* The receive buffer that is so full, in percent, is emptied until it is so empty. */
 	MANY = 64, /* datagrams in a turn; after so many it is asked how full it is */
-	FEW = 32,  /* packets of a batch that did not take long: nothing has come meanwhile */
 	FILL_HIGH = 50,
 	FILL_LOW = 10,
 	SHED_READS = 256,
@@ -165,8 +164,6 @@ bool worker_receive(struct worker *w, struct io_udp *u)
 		any = true;
 		take_all(w, u, n, false);
 		since += n;
-		if (n < FEW && io_udp_was_emptied(u))
-			break;
 		if (since < MANY)
 			continue;
 		since = 0;
@@ -218,8 +215,6 @@ bool worker_receive_tun(struct worker *w)
 			break;
 		any = true;
 		take_tun_batch(w, io_tun_packets(w->tun), n);
-		if (n < FEW && io_tun_was_emptied(w->tun))
-			break; /* the next turn will tell */
 	}
 	return any;
 }
