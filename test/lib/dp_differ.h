@@ -262,33 +262,48 @@ static inline bool differ_equal(const struct differ_packet *a, const struct diff
 	       memcmp(x + 12, y + 12, n - 12) == 0;
 }
 
-/* Packets whose order must be kept have the same bytes here. */
-static inline struct span differ_flow_of(const struct differ_packet *p, size_t inner)
+/* RFC 791 3.1: more fragments, or an offset; the reserved bit says nothing of it. */
+static inline bool differ_fragment(const uint8_t *ip4)
 {
-	const uint8_t *x = p->b + inner;
-	size_t n = p->n > inner ? p->n - inner : 0;
-
-	if (n >= 24 && x[0] == 0x45 && (x[6] & 0xBF) == 0 && x[7] == 0 && (x[9] == 6 || x[9] == 17))
-		return span_of(x + 12, 12);
-	if (n >= 20 && x[0] >> 4 == 4)
-		return span_of(x + 12, 8);
-	if (n >= 44 && x[0] >> 4 == 6 && (x[6] == 6 || x[6] == 17))
-		return span_of(x + 8, 36);
-	return n >= 40 ? span_of(x + 8, 32) : span_of(x, n);
+	return (ip4[6] & 0x3F) != 0 || ip4[7] != 0;
 }
 
+static inline struct span differ_addresses(struct span p)
+{
+	bool v6 = p.n && p.p[0] >> 4 == 6;
+
+	span_take(&p, v6 ? 8 : 12);
+	return span_sub(&p, v6 ? 32 : 8);
+}
+
+/* None where they cannot be seen: a fragment, or not TCP nor UDP. */
+static inline struct span differ_ports(struct span p)
+{
+	bool v6 = p.n && p.p[0] >> 4 == 6;
+	uint8_t proto = p.n < 20 ? 0 : v6 ? p.p[6] : p.p[9];
+
+	if ((proto != 6 && proto != 17) || (!v6 && differ_fragment(p.p)))
+		return span_of(NULL, 0);
+	span_take(&p, v6 ? 40 : (size_t)(p.p[0] & 15) * 4);
+	return span_sub(&p, 4);
+}
+
+/* Their order must be kept. */
 static inline bool differ_one_flow(const struct differ_packet *a, const struct differ_packet *b,
 				   size_t inner)
 {
-	const uint8_t *x = a->b + inner, *y = b->b + inner;
+	struct span x = span_of(a->b, a->n), y = span_of(b->b, b->n);
 
-	if (a->session != b->session || a->n <= inner || b->n <= inner || x[0] >> 4 != y[0] >> 4)
+	span_take(&x, inner);
+	span_take(&y, inner);
+	if (a->session != b->session || !x.n || !y.n || x.p[0] >> 4 != y.p[0] >> 4)
 		return false;
 	/* Whose fragments they are that we made cannot be seen. */
-	if (x[0] >> 4 == 4 && a->n >= inner + 20 && b->n >= inner + 20 &&
-	    (x[9] != y[9] || (inner && (x[6] & 0x3F || x[7]))))
+	if (x.p[0] >> 4 == 4 && x.n >= 20 && y.n >= 20 &&
+	    (x.p[9] != y.p[9] || (inner && (differ_fragment(x.p) || differ_fragment(y.p)))))
 		return false;
-	return span_equal(differ_flow_of(a, inner), differ_flow_of(b, inner));
+	return span_equal(differ_addresses(x), differ_addresses(y)) &&
+	       span_equal(differ_ports(x), differ_ports(y));
 }
 
 static inline void differ_fail(const char *what, const struct differ_packet *a,
