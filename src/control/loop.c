@@ -14,7 +14,7 @@
 #include "base/panic.h"
 #include "base/rcu.h"
 #include "control/log_sink.h"
-#include "control/patience.h"
+#include "dataplane/precedence.h"
 
 enum {
 	EVENTS_PER_TURN = 64,
@@ -280,7 +280,7 @@ static void serve(struct loop *l)
 	bool pid_written = write_pid_file(pid_file);
 	log_sink_printf(LOG_WARN, "l2tpns %s serves: %s", LNS_VERSION,
 			dp_describe(l->dp, what, sizeof(what)));
-	patience_take();
+	precedence_give();
 	run(l);
 	if (pid_written)
 		unlink(pid_file);

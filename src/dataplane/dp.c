@@ -128,10 +128,10 @@ static bool open_tun_any(struct dp *dp, const struct dp_start_conf *c, char *why
 	return open_tun(dp, c, why, why_n);
 }
 
-/* In a container, say, where the kernel's threads are not to be seen. */
+/* In a container, say, where the kernel's threads are not to be seen; before Linux 6.12. */
 static void tell_of_threads(const struct dp *dp)
 {
-	if (dp->napi && dp->tun.n_batch < dp->common.n_workers)
+	if (dp->napi && !dp->tun.threads_behind)
 		say(dp, LOG_WARN, "cannot schedule the TUN device's threads as batch work",
 		    "packets from subscribers cost more CPU");
 }

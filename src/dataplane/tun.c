@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "dataplane/io_tun.h"
+#include "dataplane/precedence.h"
 #include "dataplane/tun_threads.h"
 
 enum {
@@ -186,7 +187,7 @@ static bool threads_begin(const struct tun *t)
 }
 
 /* What is new under the device's name is ours: another program's device may be called the same. */
-static bool start_threads(struct tun *t)
+static bool start_threads_as_batch(struct tun *t)
 {
 	struct tun_threads before, now;
 
@@ -194,8 +195,14 @@ static bool start_threads(struct tun *t)
 	if (!threads_begin(t))
 		return false;
 	tun_threads_find(&now, t->name);
-	t->n_batch = tun_threads_batch(&before, &now);
+	t->threads_behind = tun_threads_batch(&before, &now) >= t->n;
 	return true;
+}
+
+static bool start_threads(struct tun *t)
+{
+	t->threads_behind = precedence_by_slices();
+	return t->threads_behind ? threads_begin(t) : start_threads_as_batch(t);
 }
 
 static bool set_up(struct tun *t, const struct tun_conf *c, char *why, size_t why_n)

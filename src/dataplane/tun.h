@@ -29,8 +29,8 @@ struct tun {
 	unsigned ifindex;
 	unsigned n;
 	int fds[LNS_WORKERS_MAX];
-	int stats_fd;	  /* -1: not to be had */
-	unsigned n_batch; /* NAPI threads that are batch work */
+	int stats_fd;	     /* -1: not to be had */
+	bool threads_behind; /* workers go before its NAPI threads */
 };
 
 /* All or nothing. False: `why` says which step failed. */

@@ -1,7 +1,7 @@
 /*
  * tun_threads.h - the kernel's NAPI threads of the TUN device, one per queue: finds them and has
  * them scheduled as batch work, so that waking one for a packet does not interrupt the worker that
- * is about to write the next. Shell; used once at start.
+ * is about to write the next. For kernels without slices (precedence.h). Shell; used once at start.
  */
 #ifndef LNS_TUN_THREADS_H
 #define LNS_TUN_THREADS_H

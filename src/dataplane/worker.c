@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/rcu.h"
+#include "dataplane/precedence.h"
 
 enum {
 	/* What an epoll event is about: sockets have their index. */
@@ -217,6 +218,7 @@ static void *run(void *arg)
 	int n = 0;
 
 	rcu_thread_start();
+	precedence_take();
 	while (!atomic_load_explicit(&w->common->stopping, memory_order_acquire)) {
 		bool any = turn(w, events, n, &next);
 		int ms = any || is_polling(w) ? 0 : wait_ms(w, next);
