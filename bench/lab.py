@@ -193,6 +193,8 @@ class World:
         self.inside("lac", "ethtool", "-K", "access", "tx-udp-segmentation", "off", "tso", "off")
         self.inside("net", "ethtool", "-K", "core", "tx-udp-segmentation", "off", "tso", "off")
         self.napi = self.receive_in_threads(("lns", "access"), ("lns", "core"), cpu=self.cpu)
+        if os.environ.get("CORE_UDP_GRO") == "yes":
+            self.inside("lns", "ethtool", "-K", "core", "rx-udp-gro-forwarding", "on")
         self.receive_in_threads(("lac", "access"), ("net", "core"), cpu=self.lab.gen_cpu)
 
     def ends(self):
