@@ -102,22 +102,30 @@ static int plugin_find(const struct conf *c, const char *name)
 	return -1;
 }
 
+/* Of a file NAME.so in the plugins' directory, which needs no quotes where it is printed. */
+static bool is_plugin_name(const char *name)
+{
+	size_t n =
+		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-");
+
+	return n > 0 && n < CONF_PLUGIN_NAME && name[n] == '\0';
+}
+
 static void run_load_plugin(struct conf_parser *p, const struct lex_line *line,
 			    const char *const *args, unsigned n_args)
 {
 	(void)line;
 	(void)n_args;
 	struct conf *c = p->conf;
-	size_t n = strlen(args[0]);
 
-	if (n == 0 || n >= CONF_PLUGIN_NAME || strpbrk(args[0], "/. \t")) {
+	if (!is_plugin_name(args[0])) {
 		ERROR(p, "not the name of a plugin: \"%.40s\"", args[0]);
 	} else if (plugin_find(c, args[0]) >= 0) {
 		ERROR(p, "plugin %s is loaded already", args[0]);
 	} else if (c->n_plugins == CONF_PLUGINS_MAX) {
 		ERROR(p, "more than %d plugins", CONF_PLUGINS_MAX);
 	} else {
-		memcpy(c->plugins[c->n_plugins++], args[0], n + 1);
+		memcpy(c->plugins[c->n_plugins++], args[0], strlen(args[0]) + 1);
 		p->seen.kind = CONF_LINE_PLUGIN;
 	}
 }

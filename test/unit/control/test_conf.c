@@ -639,10 +639,11 @@ static void bad_blocks_are_reported(void **state)
 			      "ip access-list odd y\n"
 			      "ip access-list standard \"no good\"\n"
 			      "load plugin ../evil\n"
+			      "load plugin \"ev\\\\il\"\n"
 			      "load plugin a\nload plugin a\n"
 			      "remove plugin b\n"
 			      "setforward m x 1 s\n");
-	assert_int_equal(said.errors, 22);
+	assert_int_equal(said.errors, 23);
 	conf_free(c);
 }
 
