@@ -541,6 +541,21 @@ static bool is_wanted(const struct micro_case *c, char **names, int n)
 	return n == 0;
 }
 
+/* The first name that is no case's; NULL when all are. */
+static const char *unknown_name(char **names, int n)
+{
+	const size_t n_cases = sizeof(cases) / sizeof(cases[0]);
+
+	for (int i = 0; i < n; i++) {
+		size_t c = 0;
+		while (c < n_cases && strcmp(names[i], cases[c].name) != 0)
+			c++;
+		if (c == n_cases)
+			return names[i];
+	}
+	return NULL;
+}
+
 static void run_level(const struct options *o, unsigned level, char **names, int n, int counter)
 {
 	struct bench *b = calloc(1, sizeof(*b));
@@ -604,6 +619,11 @@ int main(int argc, char **argv)
 		.self = argv[0], .sessions = {1, 1000, 60000, 1000000}, .n_sessions = 4};
 	if (!parse(&o, argc, argv)) {
 		usage(stderr);
+		return 2;
+	}
+	const char *unknown = unknown_name(argv + optind, argc - optind);
+	if (unknown) {
+		fprintf(stderr, "micro: no case \"%s\"; micro --help lists them\n", unknown);
 		return 2;
 	}
 	int counter = counter_open();

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "control/cli_conn.h"
 #include "control/lexer.h"
@@ -204,7 +205,7 @@ enum { TOP_ROWS = 20, TOP_ROWS_MAX = 1000 };
 
 struct top_row {
 	struct sess_key key;
-	uint64_t bytes, rate; /* so far; in the second between the samples */
+	uint64_t bytes, rate; /* so far; per second */
 	uint64_t down, up;
 	uint8_t user_len;
 	uint8_t user[LNS_USER_MAX];
@@ -214,6 +215,7 @@ struct top_row {
 struct top {
 	struct top_row *rows;
 	size_t n, cap, at; /* at: where the second sample found the last one */
+	double seconds;	   /* between the samples */
 };
 
 static bool first_sample(struct cli_conn *conn, const struct session_view *v, void *ctx)
@@ -247,7 +249,6 @@ static bool second_sample(struct cli_conn *conn, const struct session_view *v, v
 		t->at = i + 1;
 		r->down = v->counters.down_bytes - r->down;
 		r->up = v->counters.up_bytes - r->up;
-		r->rate = r->down + r->up;
 		r->ip = v->ip;
 		r->user_len = v->user_len;
 		memcpy(r->user, v->user, v->user_len);
@@ -255,6 +256,43 @@ static bool second_sample(struct cli_conn *conn, const struct session_view *v, v
 		return true;
 	}
 	return true;
+}
+
+static double seconds_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* Both samples. Between them nothing is read: what is typed meanwhile is the next command. */
+static void take_samples(struct cli_conn *conn, struct top *t)
+{
+	struct session_query all = {0};
+	double since = seconds_now();
+
+	conn_each_session(conn, &all, first_sample, t);
+	nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+	conn_each_session(conn, &all, second_sample, t);
+	t->seconds = seconds_now() - since;
+}
+
+/* Those who were there both times, in bytes per second; returns how many. */
+static size_t rates_of(struct top *t)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct top_row *r = &t->rows[i];
+		if (!r->bytes && !r->user_len)
+			continue;
+		r->down = (uint64_t)((double)r->down / t->seconds);
+		r->up = (uint64_t)((double)r->up / t->seconds);
+		r->rate = r->down + r->up;
+		t->rows[found++] = *r;
+	}
+	return found;
 }
 
 static int by_rate(const void *a, const void *b)
@@ -286,7 +324,6 @@ static int cmd_show_top(struct cli_def *cli, const char *command, char **argv, i
 {
 	static const struct help_row rows[] = {{"<1-1000>", "How many"}, {NULL, NULL}};
 	struct cli_conn *conn = cli_get_context(cli);
-	struct session_query all = {0};
 	struct top t = {0};
 	uint64_t wanted = TOP_ROWS;
 	(void)command;
@@ -298,13 +335,8 @@ static int cmd_show_top(struct cli_def *cli, const char *command, char **argv, i
 		conn_fault(conn, "Not a number within 1..%d", TOP_ROWS_MAX);
 		return CLI_ERROR_ARG;
 	}
-	conn_each_session(conn, &all, first_sample, &t);
-	conn_wait(conn, 1000);
-	conn_each_session(conn, &all, second_sample, &t);
-	size_t found = 0;
-	for (size_t i = 0; i < t.n; i++)
-		if (t.rows[i].bytes || t.rows[i].user_len)
-			t.rows[found++] = t.rows[i];
+	take_samples(conn, &t);
+	size_t found = rates_of(&t);
 	if (found > 0)
 		qsort(t.rows, found, sizeof(*t.rows), by_rate);
 	if (json)

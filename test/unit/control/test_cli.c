@@ -396,6 +396,27 @@ static void sessions_can_be_filtered(void **state)
 	stop();
 }
 
+/* "show top" looks twice, a second apart. */
+static void what_is_typed_while_a_command_looks_is_the_next_one(void **state)
+{
+	(void)state;
+	const struct timespec a_little = {.tv_nsec = 300000000};
+	const char top[] = "show top 3\r\n";
+	char end[25];
+
+	start(NULL, 600);
+	dial(&terminal);
+	assert_true(read_until(&terminal, "lns> "));
+	const char *text = run("show version");
+	assert_true(strlen(text) > sizeof(end));
+	memcpy(end, text + strlen(text) + 1 - sizeof(end), sizeof(end));
+	assert_int_equal(write(terminal.fd, top, strlen(top)), strlen(top));
+	nanosleep(&a_little, NULL);
+	assert_non_null(type(&terminal, "show version", end));
+	close(terminal.fd);
+	stop();
+}
+
 static void other_displays_answer(void **state)
 {
 	(void)state;
@@ -618,6 +639,7 @@ int main(void)
 		cmocka_unit_test(whatever_show_offers_can_be_json),
 		cmocka_unit_test(sessions_can_be_filtered),
 		cmocka_unit_test(other_displays_answer),
+		cmocka_unit_test(what_is_typed_while_a_command_looks_is_the_next_one),
 		cmocka_unit_test(variables_are_set_at_once),
 		cmocka_unit_test(help_tells_about_variables),
 		cmocka_unit_test(blocks_have_their_prompts),
