@@ -5,6 +5,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -137,11 +138,33 @@ static bool add_address(struct mnl_socket *nl, const struct tun *t, const struct
 	return netlink_talk(nl, h);
 }
 
+/* Our ICMP errors come from an address of ours, which the kernel else takes for forged. What
+ * subscribers send has been checked for that (DROP_SPOOF). */
+static bool accept_our_own(struct mnl_socket *nl, const struct tun *t)
+{
+	char room[256];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(room);
+
+	h->nlmsg_type = RTM_SETLINK;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	struct ifinfomsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	m->ifi_index = (int)t->ifindex;
+	struct nlattr *families = mnl_attr_nest_start(h, IFLA_AF_SPEC);
+	struct nlattr *inet = mnl_attr_nest_start(h, AF_INET);
+	struct nlattr *settings = mnl_attr_nest_start(h, IFLA_INET_CONF);
+	mnl_attr_put_u32(h, IPV4_DEVCONF_ACCEPT_LOCAL, 1);
+	mnl_attr_nest_end(h, settings);
+	mnl_attr_nest_end(h, inet);
+	mnl_attr_nest_end(h, families);
+	return netlink_talk(nl, h);
+}
+
 static bool set_addresses(const struct tun *t, const struct tun_conf *c)
 {
 	struct mnl_socket *nl = mnl_socket_open(NETLINK_ROUTE);
 	bool ok = nl && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) == 0;
 
+	ok = ok && accept_our_own(nl, t);
 	for (unsigned i = 0; ok && i < c->n_addrs; i++)
 		ok = add_address(nl, t, &c->addrs[i], i + 1);
 	int why = errno;
