@@ -24,6 +24,7 @@ struct cli_about {
 	const char *steering;	/* in use */
 	const char *tun_steering;
 	bool tun_napi;
+	const char *express; /* interfaces where packets come past the kernel, or "none" */
 };
 
 /* All functions are called on the control thread, inside a request; what they return is used

@@ -183,10 +183,11 @@ static void copy_about(struct core *core, nsec now, void *arg)
 	show_line(a->t, "Steering: %s", about.steering);
 	show_line(a->t, "TUN steering: %s", about.tun_steering);
 	show_line(a->t, "TUN threads: %s", about.tun_napi ? "yes" : "no");
-	a->json = json_pack("{ss,si,ss,ss,ss,sb}", "version", about.version, "workers",
+	show_line(a->t, "Express interfaces: %s", about.express);
+	a->json = json_pack("{ss,si,ss,ss,ss,sb,ss}", "version", about.version, "workers",
 			    (int)about.workers, "packet_io", about.io_backend, "steering",
 			    about.steering, "tun_steering", about.tun_steering, "tun_threads",
-			    (int)about.tun_napi);
+			    (int)about.tun_napi, "express_interfaces", about.express);
 }
 
 static int cmd_show_version(struct cli_def *cli, const char *command, char **argv, int argc)

@@ -254,6 +254,17 @@ static const char *check_interface(const char *v)
 	return NULL;
 }
 
+static const char *check_express(const char *v)
+{
+	char list[CONF_EXPRESS_MAX][CONF_INTERFACE_NAME];
+	int n = name_list(v, list[0], CONF_EXPRESS_MAX, CONF_INTERFACE_NAME);
+	bool ok = n >= 0;
+
+	for (int i = 0; ok && i < n; i++)
+		ok = !check_interface(list[i]);
+	return ok ? NULL : "not a list of up to 4 names of interfaces";
+}
+
 static const char *check_hostname(const char *v)
 {
 	return strpbrk(v, " \t") ? "a host name has no blanks" : NULL;
@@ -283,6 +294,7 @@ static const struct {
 	{CONF_ID_worker_cpus, check_cpus},
 	{CONF_ID_tun_steering, check_tun_steering},
 	{CONF_ID_tun_napi, check_tun_napi},
+	{CONF_ID_express_interfaces, check_express},
 	{CONF_ID_tundevicename, check_interface},
 	{CONF_ID_pppoe_if_to_bind, check_interface},
 	{CONF_ID_cluster_interface, check_interface},
@@ -485,6 +497,9 @@ void conf_derive(struct conf *c)
 	n = name_list(c->multi_hostname, c->hostnames[0], CONF_HOSTNAMES_MAX, LNS_HOSTNAME_MAX);
 	LNS_ASSERT(n >= 0);
 	c->n_hostnames = (uint8_t)n;
+	n = name_list(c->express_interfaces, c->express[0], CONF_EXPRESS_MAX, CONF_INTERFACE_NAME);
+	LNS_ASSERT(n >= 0);
+	c->n_express = (uint8_t)n;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */

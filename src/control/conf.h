@@ -15,6 +15,8 @@
 enum {
 	CONF_BIND_MAX = 4,
 	CONF_HOSTNAMES_MAX = 5,
+	CONF_EXPRESS_MAX = 4,
+	CONF_INTERFACE_NAME = 16,
 	CONF_GUESTS_MAX = 10,
 	CONF_GUEST_NAME = 128,
 	CONF_PLUGINS_MAX = 19,
@@ -58,7 +60,9 @@ struct conf {
 	char hostnames[CONF_HOSTNAMES_MAX][LNS_HOSTNAME_MAX]; /* of multi_hostname */
 	uint8_t n_guests;
 	char guests[CONF_GUESTS_MAX][CONF_GUEST_NAME]; /* of guest_account */
-	uint8_t n_radius;			       /* 0..2 */
+	uint8_t n_express;
+	char express[CONF_EXPRESS_MAX][CONF_INTERFACE_NAME]; /* of express_interfaces */
+	uint8_t n_radius;				     /* 0..2 */
 	struct sock_addr radius[2]; /* authentication address and port, in order */
 
 	uint8_t n_plugins;

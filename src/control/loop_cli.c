@@ -55,7 +55,8 @@ static void cli_about(void *ctx, struct cli_about *out)
 				  .io_backend = dp_backend_name(l->dp),
 				  .steering = dp_steering_name(l->dp),
 				  .tun_steering = dp_tun_steering_name(l->dp),
-				  .tun_napi = dp_tun_has_napi(l->dp)};
+				  .tun_napi = dp_tun_has_napi(l->dp),
+				  .express = dp_express_names(l->dp)};
 }
 
 static unsigned cli_workers(void *ctx, struct worker_view *out)

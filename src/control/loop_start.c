@@ -119,6 +119,7 @@ static bool start_dataplane(struct loop *l)
 		.steering = c->steering,
 		.tun_steering = c->tun_steering,
 		.tun_napi = c->tun_napi,
+		.n_express = c->n_express,
 		.socket_bytes = c->socket_buffer * 1024u,
 		.tun_queue = c->tun_queue,
 		.shard = &shard,
@@ -127,6 +128,8 @@ static bool start_dataplane(struct loop *l)
 	};
 	for (unsigned i = 0; i < c->n_bind; i++)
 		start.locals[i] = (struct sock_addr){c->bind[i], (uint16_t)c->l2tp_port};
+	for (unsigned i = 0; i < c->n_express; i++)
+		start.express[i] = c->express[i];
 	conf_cpus_parse(c->worker_cpus, start.cpus, &start.n_cpus); /* conf.c has checked it */
 	tun_addresses(c, &start);
 	l->dp = dp_start(&start);

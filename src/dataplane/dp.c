@@ -31,6 +31,8 @@ struct dp {
 	enum steering steering;
 	struct steer_tun *steer_tun; /* NULL: the kernel's table of flows */
 	uint64_t steer_refused;
+	struct express_set express;
+	uint64_t express_left_out;
 	bool napi;
 	int tun_fds[LNS_WORKERS_MAX]; /* of all queues */
 	uint64_t conf_number;
@@ -172,14 +174,32 @@ static enum dp_spread_mode spread_mode(const struct dp *dp)
 /* ---- packets from the core --------------------------------------------------------------------
  */
 
-static void route_changed(void *ctx, const struct ip_prefix *p, struct dp_route_value v)
+static void steer_route(struct dp *dp, const struct ip_prefix *p, struct dp_route_value v)
 {
-	struct dp *dp = ctx;
-
 	if (v.slot == DP_SLOT_NONE)
 		steer_tun_clear(dp->steer_tun, p);
 	else
 		steer_tun_set(dp->steer_tun, p, dp_slot_owner(dp->common.tables, v.slot));
+}
+
+static void express_route(struct dp *dp, const struct ip_prefix *p, struct dp_route_value v)
+{
+	if (p->addr.family != 4 || p->len != 32)
+		return;
+	if (v.slot == DP_SLOT_NONE)
+		express_hosts_clear(dp->express.hosts, ip_addr_u32(&p->addr));
+	else
+		express_hosts_set(dp->express.hosts, ip_addr_u32(&p->addr));
+}
+
+static void route_changed(void *ctx, const struct ip_prefix *p, struct dp_route_value v)
+{
+	struct dp *dp = ctx;
+
+	if (dp->steer_tun)
+		steer_route(dp, p, v);
+	if (dp->express.hosts)
+		express_route(dp, p, v);
 }
 
 /* Without it all works, but a flow from the core may change its worker once. */
@@ -190,10 +210,8 @@ static bool steer_queues(struct dp *dp, const struct dp_start_conf *c)
 	if (c->n_workers == 1 || strcmp(c->tun_steering, "flow") == 0)
 		return true;
 	dp->steer_tun = steer_tun_open(c->alloc);
-	if (dp->steer_tun && steer_tun_attach(dp->steer_tun, dp->tun.fds[0])) {
-		dp_routes_watch_own(dp->common.routes, route_changed, dp);
+	if (dp->steer_tun && steer_tun_attach(dp->steer_tun, dp->tun.fds[0]))
 		return true;
-	}
 	say(dp, must ? LOG_CRITICAL : LOG_WARN, "no eBPF steering of the TUN device",
 	    strerror(errno));
 	steer_tun_close(dp->steer_tun);
@@ -210,6 +228,16 @@ static void steer_turn(struct dp *dp)
 		say(dp, LOG_WARN, "the map of the TUN device's steering is full",
 		    "further sessions go by a hash");
 	dp->steer_refused = steer_tun_refused(dp->steer_tun);
+}
+
+static void express_turn(struct dp *dp)
+{
+	uint64_t left_out = dp->express.hosts ? express_hosts_left_out(dp->express.hosts) : 0;
+
+	if (!dp->express_left_out && left_out)
+		say(dp, LOG_WARN, "subscribers in too many networks for express_interfaces",
+		    "packets to some take the kernel's way");
+	dp->express_left_out = left_out;
 }
 
 static bool open_queues(struct dp *dp)
@@ -380,8 +408,13 @@ static bool start(struct dp *dp, const struct dp_start_conf *c)
 		say(dp, LOG_CRITICAL, "out of memory for workers", NULL);
 		return false;
 	}
-	return addresses_are_free(dp, c) && choose_backend(dp, c) && steer_queues(dp, c) &&
-	       open_queues(dp) && open_sockets(dp, c) && start_workers(dp);
+	if (!addresses_are_free(dp, c) || !choose_backend(dp, c) || !steer_queues(dp, c) ||
+	    !open_queues(dp) || !open_sockets(dp, c))
+		return false;
+	worker_open_express(&dp->common, &dp->express, c->express, c->n_express);
+	if (dp->steer_tun || dp->express.hosts)
+		dp_routes_watch_own(dp->common.routes, route_changed, dp);
+	return start_workers(dp);
 }
 
 struct dp *dp_start(const struct dp_start_conf *c)
@@ -416,6 +449,7 @@ void dp_stop(struct dp *dp)
 		mail_kick(dp->common.mail, i);
 	while (dp->running)
 		worker_join(&dp->workers[--dp->running]);
+	worker_close_express(&dp->express);
 	for (unsigned i = 0; dp->workers && i < dp->common.n_workers; i++)
 		worker_fini(&dp->workers[i]);
 	tun_close(&dp->tun);
@@ -498,6 +532,7 @@ nsec dp_turn(struct dp *dp, nsec now)
 {
 	meter(dp, now);
 	steer_turn(dp);
+	express_turn(dp);
 	struct worker_conf *c = rcu_get(&dp->common.conf);
 
 	if (c->older && all_use(dp, c->number)) {
@@ -569,6 +604,11 @@ const char *dp_tun_steering_name(const struct dp *dp)
 	if (dp->steering == STEER_NONE)
 		return "none";
 	return dp->steer_tun ? "map" : "flow";
+}
+
+const char *dp_express_names(const struct dp *dp)
+{
+	return dp->express.names;
 }
 
 bool dp_tun_has_napi(const struct dp *dp)

@@ -14,6 +14,7 @@
 #include "dataplane/dp_route.h"
 #include "dataplane/dp_table.h"
 #include "dataplane/dp_tap.h"
+#include "dataplane/express.h"
 #include "dataplane/shard_conf.h"
 #include "dataplane/worker_view.h"
 
@@ -34,11 +35,13 @@ struct dp_start_conf {
 	const char *steering;			      /* auto, session, address */
 	const char *tun_steering;		      /* auto, map, flow */
 	const char *tun_napi;			      /* auto, yes, no */
-	unsigned n_cpus;			      /* 0 = the scheduler chooses */
-	uint16_t cpus[LNS_WORKERS_MAX];		      /* worker i is bound to cpus[i % n_cpus] */
-	uint32_t socket_bytes;			      /* of each direction of each L2TP socket */
-	uint32_t tun_queue;			      /* packets */
-	const struct shard_conf *shard;		      /* copied */
+	unsigned n_express;
+	const char *express[EXPRESS_INTERFACES_MAX]; /* names of interfaces */
+	unsigned n_cpus;			     /* 0 = the scheduler chooses */
+	uint16_t cpus[LNS_WORKERS_MAX];		     /* worker i is bound to cpus[i % n_cpus] */
+	uint32_t socket_bytes;			     /* of each direction of each L2TP socket */
+	uint32_t tun_queue;			     /* packets */
+	const struct shard_conf *shard;		     /* copied */
 	/* Any thread: one line for the log. */
 	void (*log)(void *ctx, enum log_level level, uint16_t tid, uint16_t sid, const char *text);
 	void *log_ctx;
@@ -88,6 +91,8 @@ const char *dp_backend_name(const struct dp *dp);
 const char *dp_steering_name(const struct dp *dp);
 const char *dp_tun_steering_name(const struct dp *dp);
 bool dp_tun_has_napi(const struct dp *dp);
+/* "core, eth1": where packets come past the kernel; "none". */
+const char *dp_express_names(const struct dp *dp);
 unsigned dp_tun_ifindex(const struct dp *dp);
 /* "2 workers, I/O full, steering address, tun0"; cut to n bytes. Returns buf. */
 const char *dp_describe(const struct dp *dp, char *buf, size_t n);

@@ -83,4 +83,8 @@ static inline enum dp_ip_fault dp_ip6_decode(struct span in, struct dp_ip6 *h)
 /* Writes 20 bytes and whatever `options` holds (a multiple of 4), checksum included. */
 void dp_ip4_encode(struct wbuf *w, const struct dp_ip4 *h, struct span options);
 
+/* What a router does (RFC 1812 5.2.2, 5.3.1): the header's checksum is right, its TTL becomes one
+ * less and is not 0 then. False: not so, and nothing was changed. */
+bool dp_ip4_hop(uint8_t *packet, size_t n);
+
 #endif

@@ -10,10 +10,9 @@
 #include <linux/if_tun.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/panic.h"
+#include "dataplane/bpf_asm.h"
 
 enum map { HOSTS4, NETS6, TRIE4, TRIE6, MAPS };
 
@@ -50,163 +49,86 @@ struct steer_tun {
 	struct pending pending[MAPS];
 };
 
-static int bpf(enum bpf_cmd cmd, union bpf_attr *attr)
-{
-	return (int)syscall(SYS_bpf, cmd, attr, sizeof(*attr));
-}
-
 /* ---- the program ----------------------------------------------------------------------------- */
 
-enum { R0, R1, R2, R3, R4, R6 = 6, R7 = 7, FP = 10 };
-
-/* Jumps name labels, which are places in the program once it is written. */
-enum label { FOUND, IP6, HASH, NONE, LABELS };
-
-struct assembler {
-	struct bpf_insn *out;
-	unsigned n;
-	uint8_t label_of[STEER_TUN_PROGRAM_MAX]; /* of a jump: the label + 1 */
-	unsigned at[LABELS];
-};
-
-static void put(struct assembler *a, uint8_t code, uint8_t dst, uint8_t src, int16_t off,
-		int32_t imm)
-{
-	LNS_ASSERT(a->n < STEER_TUN_PROGRAM_MAX);
-	a->out[a->n++] = (struct bpf_insn){
-		.code = code, .dst_reg = dst & 15u, .src_reg = src & 15u, .off = off, .imm = imm};
-}
-
-static void set_reg(struct assembler *a, uint8_t dst, uint8_t src)
-{
-	put(a, BPF_ALU64 | BPF_MOV | BPF_X, dst, src, 0, 0);
-}
-static void set_imm(struct assembler *a, uint8_t dst, int32_t imm)
-{
-	put(a, BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, imm);
-}
-static void add_imm(struct assembler *a, uint8_t dst, int32_t imm)
-{
-	put(a, BPF_ALU64 | BPF_ADD | BPF_K, dst, 0, 0, imm);
-}
-static void load(struct assembler *a, uint8_t size, uint8_t dst, uint8_t src, int16_t off)
-{
-	put(a, BPF_LDX | BPF_MEM | size, dst, src, off, 0);
-}
-static void store(struct assembler *a, uint8_t size, int16_t off, uint8_t src)
-{
-	put(a, BPF_STX | BPF_MEM | size, FP, src, off, 0);
-}
-static void store_imm(struct assembler *a, uint8_t size, int16_t off, int32_t imm)
-{
-	put(a, BPF_ST | BPF_MEM | size, FP, 0, off, imm);
-}
-static void call(struct assembler *a, enum bpf_func_id f)
-{
-	put(a, BPF_JMP | BPF_CALL, 0, 0, 0, (int32_t)f);
-}
-static void jump_if(struct assembler *a, uint8_t how, uint8_t reg, int32_t imm, enum label to)
-{
-	a->label_of[a->n] = (uint8_t)(to + 1);
-	put(a, BPF_JMP | how | BPF_K, reg, 0, 0, imm);
-}
-static void label(struct assembler *a, enum label l)
-{
-	a->at[l] = a->n;
-}
+enum label { FOUND, IP6, HASH, NONE };
 
 /* Copies n bytes of the packet to the stack; without them there is no destination. */
-static void load_packet(struct assembler *a, int32_t at, int16_t to, int32_t n)
+static void load_packet(struct bpf_asm *a, int32_t at, int16_t to, int32_t n)
 {
-	set_reg(a, R1, R6);
-	set_imm(a, R2, at);
-	set_reg(a, R3, FP);
-	add_imm(a, R3, to);
-	set_imm(a, R4, n);
-	call(a, BPF_FUNC_skb_load_bytes);
-	jump_if(a, BPF_JSLT, R0, 0, NONE);
+	bpf_set_reg(a, R1, R6);
+	bpf_set_imm(a, R2, at);
+	bpf_set_reg(a, R3, FP);
+	bpf_alu(a, BPF_ADD, R3, to);
+	bpf_set_imm(a, R4, n);
+	bpf_call(a, BPF_FUNC_skb_load_bytes);
+	bpf_jump_if(a, BPF_JSLT, R0, 0, NONE);
 }
 
-static void look_up(struct assembler *a, int fd, int16_t key)
+static void look_up(struct bpf_asm *a, int fd, int16_t key)
 {
-	put(a, BPF_LD | BPF_DW | BPF_IMM, R1, BPF_PSEUDO_MAP_FD, 0, fd);
-	put(a, 0, 0, 0, 0, 0);
-	set_reg(a, R2, FP);
-	add_imm(a, R2, key);
-	call(a, BPF_FUNC_map_lookup_elem);
-	jump_if(a, BPF_JNE, R0, 0, FOUND);
+	bpf_look_up(a, fd, key);
+	bpf_jump_if(a, BPF_JNE, R0, 0, FOUND);
 }
 
 /* Stack: the trie's key, which is the length and behind it the address. */
-static void assemble_ip4(struct assembler *a, const int *maps)
+static void assemble_ip4(struct bpf_asm *a, const int *maps)
 {
 	enum { KEY = -8, ADDRESS = -4 };
 
 	load_packet(a, IP4_DST_AT, ADDRESS, 4);
 	look_up(a, maps[HOSTS4], ADDRESS);
-	store_imm(a, BPF_W, KEY, 32);
+	bpf_store_imm(a, BPF_W, KEY, 32);
 	look_up(a, maps[TRIE4], KEY);
-	load(a, BPF_W, R7, FP, ADDRESS);
-	put(a, BPF_JMP | BPF_JA, 0, 0, 0, 0);
-	a->label_of[a->n - 1] = HASH + 1;
+	bpf_load(a, BPF_W, R7, FP, ADDRESS);
+	bpf_jump(a, HASH);
 }
 
-static void assemble_ip6(struct assembler *a, const int *maps)
+static void assemble_ip6(struct bpf_asm *a, const int *maps)
 {
 	enum { KEY = -20, ADDRESS = -16, NET = -40, NET_LENGTH = -32 };
 
 	load_packet(a, IP6_DST_AT, ADDRESS, 16);
-	load(a, BPF_DW, R1, FP, ADDRESS);
-	store(a, BPF_DW, NET, R1);
-	store_imm(a, BPF_W, NET_LENGTH, 64);
+	bpf_load(a, BPF_DW, R1, FP, ADDRESS);
+	bpf_store(a, BPF_DW, NET, R1);
+	bpf_store_imm(a, BPF_W, NET_LENGTH, 64);
 	look_up(a, maps[NETS6], NET);
-	store_imm(a, BPF_B, NET + 7, 0);
-	store_imm(a, BPF_W, NET_LENGTH, 56);
+	bpf_store_imm(a, BPF_B, NET + 7, 0);
+	bpf_store_imm(a, BPF_W, NET_LENGTH, 56);
 	look_up(a, maps[NETS6], NET);
-	store_imm(a, BPF_B, NET + 6, 0);
-	store_imm(a, BPF_W, NET_LENGTH, 48);
+	bpf_store_imm(a, BPF_B, NET + 6, 0);
+	bpf_store_imm(a, BPF_W, NET_LENGTH, 48);
 	look_up(a, maps[NETS6], NET);
-	store_imm(a, BPF_W, KEY, 128);
+	bpf_store_imm(a, BPF_W, KEY, 128);
 	look_up(a, maps[TRIE6], KEY);
-	load(a, BPF_W, R7, FP, ADDRESS);
-	load(a, BPF_W, R1, FP, ADDRESS + 4);
-	put(a, BPF_ALU64 | BPF_XOR | BPF_X, R7, R1, 0, 0);
-}
-
-static void resolve(struct assembler *a)
-{
-	for (unsigned i = 0; i < a->n; i++)
-		if (a->label_of[i])
-			a->out[i].off = (int16_t)(a->at[a->label_of[i] - 1] - i - 1);
+	bpf_load(a, BPF_W, R7, FP, ADDRESS);
+	bpf_load(a, BPF_W, R1, FP, ADDRESS + 4);
+	bpf_put(a, BPF_ALU64 | BPF_XOR | BPF_X, R7, R1, 0, 0);
 }
 
 /* The kernel takes what comes back modulo the number of queues. */
-static unsigned assemble(struct bpf_insn *out, const int *maps)
+static void assemble(struct bpf_asm *a, const int *maps)
 {
-	struct assembler a = {.out = out};
-
-	set_reg(&a, R6, R1);
-	load_packet(&a, 0, -1, 1);
-	load(&a, BPF_B, R7, FP, -1);
-	put(&a, BPF_ALU64 | BPF_RSH | BPF_K, R7, 0, 0, 4);
-	jump_if(&a, BPF_JEQ, R7, 6, IP6);
-	jump_if(&a, BPF_JNE, R7, 4, NONE);
-	assemble_ip4(&a, maps);
-	label(&a, IP6);
-	assemble_ip6(&a, maps);
-	label(&a, HASH);
-	put(&a, BPF_ALU | BPF_MUL | BPF_K, R7, 0, 0, (int32_t)0x9E3779B1);
-	put(&a, BPF_ALU | BPF_RSH | BPF_K, R7, 0, 0, 16);
-	set_reg(&a, R0, R7);
-	put(&a, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-	label(&a, FOUND);
-	load(&a, BPF_W, R0, R0, 0);
-	put(&a, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-	label(&a, NONE);
-	set_imm(&a, R0, 0);
-	put(&a, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-	resolve(&a);
-	return a.n;
+	bpf_set_reg(a, R6, R1);
+	load_packet(a, 0, -1, 1);
+	bpf_load(a, BPF_B, R7, FP, -1);
+	bpf_alu(a, BPF_RSH, R7, 4);
+	bpf_jump_if(a, BPF_JEQ, R7, 6, IP6);
+	bpf_jump_if(a, BPF_JNE, R7, 4, NONE);
+	assemble_ip4(a, maps);
+	bpf_label(a, IP6);
+	assemble_ip6(a, maps);
+	bpf_label(a, HASH);
+	bpf_put(a, BPF_ALU | BPF_MUL | BPF_K, R7, 0, 0, (int32_t)0x9E3779B1);
+	bpf_put(a, BPF_ALU | BPF_RSH | BPF_K, R7, 0, 0, 16);
+	bpf_set_reg(a, R0, R7);
+	bpf_exit(a);
+	bpf_label(a, FOUND);
+	bpf_load(a, BPF_W, R0, R0, 0);
+	bpf_exit(a);
+	bpf_label(a, NONE);
+	bpf_set_imm(a, R0, 0);
+	bpf_exit(a);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -221,21 +143,15 @@ static int map_new(enum map m)
 		.map_flags = BPF_F_NO_PREALLOC, /* memory as it is used */
 	};
 
-	return bpf(BPF_MAP_CREATE, &attr);
+	return bpf_call_kernel(BPF_MAP_CREATE, &attr);
 }
 
 static int program_load(const int *maps)
 {
-	struct bpf_insn code[STEER_TUN_PROGRAM_MAX];
-	static const char licence[] = "GPL";
-	union bpf_attr attr = {
-		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
-		.insn_cnt = assemble(code, maps),
-		.insns = (uint64_t)(uintptr_t)code,
-		.license = (uint64_t)(uintptr_t)licence,
-	};
+	struct bpf_asm a = {.n = 0};
 
-	return bpf(BPF_PROG_LOAD, &attr);
+	assemble(&a, maps);
+	return bpf_asm_load(&a, BPF_PROG_TYPE_SOCKET_FILTER);
 }
 
 struct steer_tun *steer_tun_open(const struct alloc *a)
@@ -302,7 +218,7 @@ static bool change_one(struct steer_tun *s, enum map m, unsigned i)
 		.value = p->clear ? 0 : (uint64_t)(uintptr_t)&p->values[i],
 	};
 
-	return bpf(p->clear ? BPF_MAP_DELETE_ELEM : BPF_MAP_UPDATE_ELEM, &attr) == 0 ||
+	return bpf_call_kernel(p->clear ? BPF_MAP_DELETE_ELEM : BPF_MAP_UPDATE_ELEM, &attr) == 0 ||
 	       (p->clear && errno == ENOENT);
 }
 
@@ -316,7 +232,8 @@ static unsigned change_many(struct steer_tun *s, enum map m, unsigned i)
 		.batch.values = p->clear ? 0 : (uint64_t)(uintptr_t)&p->values[i],
 		.batch.count = p->n - i,
 	};
-	bool ok = bpf(p->clear ? BPF_MAP_DELETE_BATCH : BPF_MAP_UPDATE_BATCH, &attr) == 0;
+	bool ok =
+		bpf_call_kernel(p->clear ? BPF_MAP_DELETE_BATCH : BPF_MAP_UPDATE_BATCH, &attr) == 0;
 
 	/* A kernel that does not know the command leaves the count as it was. */
 	return ok || attr.batch.count < p->n - i ? attr.batch.count : 0;

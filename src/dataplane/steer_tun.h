@@ -14,7 +14,7 @@
 #include "base/addr.h"
 #include "base/alloc.h"
 
-enum { STEER_TUN_PROGRAM_MAX = 128, STEER_TUN_ENTRIES = 1 << 20 };
+enum { STEER_TUN_ENTRIES = 1 << 20 };
 
 struct steer_tun;
 

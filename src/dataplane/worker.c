@@ -12,10 +12,11 @@
 #include "dataplane/precedence.h"
 
 enum {
-	/* What an epoll event is about: sockets have their index. */
+	/* What an epoll event is about: L2TP sockets have their index. */
 	EVENT_TUN = DP_LOCALS_MAX,
 	EVENT_MAIL,
-	EVENTS_MAX,
+	EVENT_EXPRESS, /* and so on, by index */
+	EVENTS_MAX = EVENT_EXPRESS + WORKER_EXPRESS_MAX,
 
 	CPU_READ_MS = 2,
 	WAIT_MAX_MS = 1000,
@@ -59,13 +60,20 @@ static void count_tun_drops(struct worker *w)
 {
 	uint64_t total;
 
-	if (w->self != 0 || !nsec_reached(w->count_next, w->now))
-		return;
-	w->count_next = nsec_add(w->now, NSEC_S(1));
 	if (!tun_dropped(w->common->tun, &total) || total <= w->tun_dropped)
 		return;
 	counter_drop(&w->counters, DROP_TUN_FULL, total - w->tun_dropped);
 	w->tun_dropped = total;
+}
+
+static void count_drops(struct worker *w)
+{
+	if (!nsec_reached(w->count_next, w->now))
+		return;
+	w->count_next = nsec_add(w->now, NSEC_S(1));
+	if (w->self == 0)
+		count_tun_drops(w);
+	worker_check_express(w);
 }
 
 /* Down is no error, packets just stop coming. Only a device that was deleted says so, and would say
@@ -94,6 +102,8 @@ static bool receive(struct worker *w, const struct epoll_event *events, int n)
 			any |= worker_receive(w, w->udp[what]);
 		else if (what == EVENT_TUN)
 			any |= receive_tun(w, events[i].events);
+		else if (what >= EVENT_EXPRESS)
+			any |= worker_receive_express(w, w->express[what - EVENT_EXPRESS]);
 	}
 	return any;
 }
@@ -156,7 +166,7 @@ static bool turn(struct worker *w, const struct epoll_event *events, int n, nsec
 	dp_table_turn_own(w->common->tables, w->self);
 	flush(w);
 	report(w);
-	count_tun_drops(w);
+	count_drops(w);
 	worker_balance(w);
 	w->worked = any;
 	return any;
@@ -245,6 +255,8 @@ static bool watch_all(struct worker *w)
 
 	for (unsigned i = 0; ok && i < w->common->n_locals; i++)
 		ok = watch(w, io_udp_fd(w->udp[i]), i);
+	for (unsigned i = 0; ok && i < w->n_express; i++)
+		ok = watch(w, io_xsk_fd(w->express[i]), EVENT_EXPRESS + i);
 	return ok;
 }
 
@@ -286,6 +298,8 @@ void worker_fini(struct worker *w)
 	for (unsigned i = 0; i < DP_LOCALS_MAX; i++)
 		io_udp_close(w->udp[i]);
 	io_tun_close(w->tun);
+	while (w->n_express)
+		io_xsk_close(w->express[--w->n_express]);
 }
 
 /* Signals are for the control thread. */

@@ -15,14 +15,18 @@
 #include "dataplane/dp_service.h"
 #include "dataplane/dp_spread.h"
 #include "dataplane/dp_up.h"
+#include "dataplane/express.h"
 #include "dataplane/io_copy.h"
 #include "dataplane/io_tun.h"
 #include "dataplane/io_udp.h"
+#include "dataplane/io_xsk.h"
 #include "dataplane/session_shard.h"
 #include "dataplane/tun.h"
 #include "dataplane/tunnel_shard.h"
 #include "dataplane/worker_lane.h"
 #include "dataplane/worker_mail.h"
+
+enum { WORKER_EXPRESS_MAX = 64 };
 
 /* A published configuration and the number that workers report when they use it. */
 struct worker_conf {
@@ -65,13 +69,15 @@ struct worker {
 	int epoll_fd;
 	struct io_udp *udp[DP_LOCALS_MAX];
 	struct io_tun *tun;
+	unsigned n_express;
+	struct io_xsk *express[WORKER_EXPRESS_MAX];
 	struct tunnel_shard *tunnels;
 	struct session_shard *sessions;
 	struct shard_env env;
 	nsec now;
 	bool worked;	  /* the last turn had something to do */
 	nsec worked_last; /* until when */
-	nsec count_next;  /* worker 0 counts the device's drops for all */
+	nsec count_next;  /* drops that the kernel counted; worker 0 counts the TUN device's */
 	uint64_t tun_dropped;
 	const struct worker_conf *conf; /* in use by the shards */
 	struct dp_world world;
@@ -107,9 +113,21 @@ void worker_rx_init(struct worker *w, struct io_features features);
 bool worker_receive(struct worker *w, struct io_udp *u);
 bool worker_receive_tun(struct worker *w);
 bool worker_receive_mail(struct worker *w);
+/* Packets for subscribers, to their sessions. */
+void worker_take_from_core(struct worker *w, const struct dp_packet *in, unsigned n);
 /* Sends and flushes datagrams of our sessions. */
 void worker_send_down(struct worker *w, const struct dp_tx *tx, unsigned n_tx,
 		      const uint16_t *order);
+
+/* worker_express.c: packets from the core that come past the kernel. Open, before the threads run:
+ * queues of these interfaces go to workers in turn; what does not work is logged and stays with
+ * the kernel. Close, when they have ended: the interfaces are as before. */
+void worker_open_express(struct worker_common *c, struct express_set *set, const char *const *names,
+			 unsigned n);
+void worker_close_express(struct express_set *set);
+bool worker_receive_express(struct worker *w, struct io_xsk *x);
+/* Counts what was lost, tells of interfaces that are gone; now and then. */
+void worker_check_express(struct worker *w);
 
 /* worker_service.c: packets of sessions with a policy. Init: false = out of memory or sockets. */
 bool worker_service_init(struct worker *w);

@@ -194,7 +194,7 @@ void worker_send_down(struct worker *w, const struct dp_tx *tx, unsigned n_tx,
 		io_udp_flush(w->udp[i]);
 }
 
-static void take_tun_batch(struct worker *w, const struct dp_packet *in, unsigned n)
+void worker_take_from_core(struct worker *w, const struct dp_packet *in, unsigned n)
 {
 	for (unsigned done = 0; done < n;) {
 		done += dp_down(&w->world, &w->down, in + done, n - done);
@@ -214,7 +214,7 @@ bool worker_receive_tun(struct worker *w)
 		if (n == 0)
 			break;
 		any = true;
-		take_tun_batch(w, io_tun_packets(w->tun), n);
+		worker_take_from_core(w, io_tun_packets(w->tun), n);
 	}
 	return any;
 }

@@ -36,7 +36,8 @@ void worker_meter_sample(struct worker_meter *m, const struct counters *c, uint6
 	v->up_rate = per_second(since(m, c, C_UP_PACKETS), ns);
 	v->down_rate = per_second(since(m, c, C_DOWN_PACKETS), ns);
 	v->l2tp_batch = tenths(since(m, c, C_L2TP_RX_PACKETS), since(m, c, C_L2TP_RX_BATCHES));
-	v->tun_batch = tenths(since(m, c, C_TUN_RX_PACKETS), since(m, c, C_TUN_RX_BATCHES));
+	v->tun_batch = tenths(since(m, c, C_TUN_RX_PACKETS) + since(m, c, C_EXPRESS_PACKETS),
+			      since(m, c, C_TUN_RX_BATCHES) + since(m, c, C_EXPRESS_BATCHES));
 	v->up = counter_get(c, C_UP_PACKETS);
 	v->down = counter_get(c, C_DOWN_PACKETS);
 	v->handed_over = counter_get(c, C_HANDED_OVER);

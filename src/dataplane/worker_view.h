@@ -15,7 +15,7 @@ struct worker_view {
 	/* in the last second */
 	uint32_t load;			/* of its time, in thousandths */
 	uint32_t up_rate, down_rate;	/* packets/s */
-	uint32_t l2tp_batch, tun_batch; /* packets to a batch, in tenths */
+	uint32_t l2tp_batch, tun_batch; /* packets to a batch, in tenths; tun: all from the core */
 	/* since the start */
 	uint64_t up, down, handed_over, taken_over, drops;
 };

@@ -362,7 +362,7 @@ static inline unsigned workers(void *ctx, struct worker_view *out)
 static inline void about(void *ctx, struct cli_about *out)
 {
 	(void)ctx;
-	*out = (struct cli_about){"9.9.9", 4, "full", "session", "map", true};
+	*out = (struct cli_about){"9.9.9", 4, "full", "session", "map", true, "core"};
 }
 
 /* The configuration belongs to the control thread: other threads ask. */

@@ -130,6 +130,7 @@ static void other_value(const struct conf_var *v, char out[CONF_VALUE_TEXT])
 		{CONF_ID_tun_napi, "no"},
 		{CONF_ID_worker_cpus, "0-3,8"},
 		{CONF_ID_io_backend, "plain"},
+		{CONF_ID_express_interfaces, "eth0, eth1.5"},
 	};
 	for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++)
 		if (v == &conf_vars[special[i].id]) {

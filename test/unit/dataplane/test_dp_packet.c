@@ -106,6 +106,52 @@ static void a_partial_checksum_is_finished_in_bounds(void **state)
 	assert_int_equal(packet[26] << 8 | packet[27], 0xFFFF);
 }
 
+/* ---- a hop ----------------------------------------------------------------------------------- */
+
+static void a_hop_takes_one_from_the_ttl_and_keeps_the_checksum_right(void **state)
+{
+	(void)state;
+	struct test_random random = {.state = 5};
+	uint8_t packet[64], before[64], options[40];
+
+	for (unsigned i = 0; i < 20000; i++) {
+		struct wbuf out = wbuf_of(packet, sizeof(packet));
+		struct dp_ip4 h = {.total_len = sizeof(packet)};
+		test_random_fill(&random, packet, sizeof(packet));
+		h.tos = packet[1], h.ttl = packet[2], h.proto = packet[3];
+		h.id = packet[4], h.src = packet[5] * 0x1010101u, h.dst = packet[6] * 0x1010101u;
+		test_random_fill(&random, options, sizeof(options));
+		dp_ip4_encode(&out, &h, span_of(options, i % 11 * 4));
+		memcpy(before, packet, sizeof(packet));
+		if (i % 4 == 3)
+			packet[test_random_below(&random, IP4_HEADER)] ^= 1;
+		bool good = i % 4 != 3 && h.ttl > 1;
+		assert_int_equal(dp_ip4_hop(packet, sizeof(packet)), good);
+		if (!good)
+			continue;
+		assert_int_equal(packet[8], h.ttl - 1);
+		assert_int_equal(naive(packet, (packet[0] & 15) * 4), 0);
+		before[8] = packet[8], before[10] = packet[10], before[11] = packet[11];
+		assert_memory_equal(packet, before, sizeof(packet));
+	}
+}
+
+static void a_packet_that_is_cut_short_makes_no_hop(void **state)
+{
+	(void)state;
+	uint8_t packet[40], before[40];
+	struct wbuf out = wbuf_of(packet, sizeof(packet));
+	struct dp_ip4 h = {.total_len = sizeof(packet), .ttl = 64, .src = 1, .dst = 2};
+
+	memset(packet, 0, sizeof(packet));
+	dp_ip4_encode(&out, &h, span_of(NULL, 0));
+	memcpy(before, packet, sizeof(packet));
+	for (size_t n = 0; n < sizeof(packet); n++)
+		assert_false(dp_ip4_hop(packet, n));
+	assert_memory_equal(packet, before, sizeof(packet));
+	assert_true(dp_ip4_hop(packet, sizeof(packet)));
+}
+
 /* ---- MSS ------------------------------------------------------------------------------------- */
 
 /* An IPv4 or IPv6 SYN with these TCP options; the checksum is over TCP alone (enough to compare).
@@ -319,6 +365,8 @@ int main(void)
 		cmocka_unit_test(the_sum_is_that_of_rfc_1071),
 		cmocka_unit_test(every_length_and_split_agrees_with_the_naive_sum),
 		cmocka_unit_test(the_longest_packet_does_not_overflow),
+		cmocka_unit_test(a_hop_takes_one_from_the_ttl_and_keeps_the_checksum_right),
+		cmocka_unit_test(a_packet_that_is_cut_short_makes_no_hop),
 		cmocka_unit_test(an_update_equals_a_new_sum),
 		cmocka_unit_test(a_partial_checksum_is_finished_in_bounds),
 		cmocka_unit_test(a_high_mss_is_lowered_and_the_checksum_holds),
