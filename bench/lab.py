@@ -57,6 +57,7 @@ CONFIG_NEW = """set workers {workers}
 set users_file "{etc}/users"
 set ip_pool_file "{etc}/ip_pool"
 """
+CONFIG_EXPRESS = 'set express_interfaces "core"\n'
 
 
 class Failure(Exception):
@@ -191,7 +192,8 @@ class World:
             self.inside(part, "tc", "qdisc", "add", "dev", interface, "root", "pfifo", "limit", "10000")
         # every packet crosses the wire by itself, as from a real LAC: no super-packets from the generator
         self.inside("lac", "ethtool", "-K", "access", "tx-udp-segmentation", "off", "tso", "off")
-        self.inside("net", "ethtool", "-K", "core", "tx-udp-segmentation", "off", "tso", "off")
+        # and with a finished checksum, as from a wire: AF_XDP sees what veth would leave to a network card
+        self.inside("net", "ethtool", "-K", "core", "tx-udp-segmentation", "off", "tso", "off", "tx", "off")
         self.napi = self.receive_in_threads(("lns", "access"), ("lns", "core"), cpu=self.cpu)
         if os.environ.get("CORE_UDP_GRO") == "yes":
             self.inside("lns", "ethtool", "-K", "core", "rx-udp-gro-forwarding", "on")
@@ -232,6 +234,7 @@ class World:
         text = CONFIG.format(debug=1, log=self.path("log"), secret=SECRET, radius_secret=RADIUS_SECRET, lns=LNS_IP,
                              net=NET_IP, gateway=GATEWAY_IP, echo=self.lab.echo, idle=2 * self.lab.echo)
         text += CONFIG_OLD if self.which == "old" else CONFIG_NEW.format(workers=self.workers, etc=etc)
+        text += CONFIG_EXPRESS if self.which == "express" else ""
         text += self.config
         for name, content in (("startup-config", text), ("ip_pool", self.pool + "\n"), ("users", "")):
             with open(os.path.join(etc, name), "w", encoding="utf-8") as f:

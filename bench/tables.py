@@ -1,6 +1,7 @@
 """tables - from the raw lines of bench/compare to medians, ratios, the table of goals, summary.json and plot.svg."""
 import json
 import os
+from functools import partial
 from statistics import median
 
 
@@ -19,7 +20,7 @@ def iperf_end(text):
 
 def old_best(raw, otherwise):
     """The highest rate of the original, the lower of its two directions; what to take when nobody searched."""
-    rates = [pick(raw, "rate", test="search", dut="old", dir=d) for d in ("up", "down")]
+    rates = [pick(raw, "rate", test="search", dut="old", load=load) for load in ("up64", "down64")]
     return min(median(r) for r in rates) if all(rates) else otherwise
 
 
@@ -57,6 +58,20 @@ def text(v, digits=0):
     return "-" if v is None else f"{v:,.{digits}f}"
 
 
+def each(raw, path, **want):
+    return [text(med(raw, path, dut=d, **want)) for d in DAEMONS]
+
+
+def less(raw, path, **want):
+    """How many times less than the original new and express need."""
+    return [text(paired(raw, path, {"dut": "old", **want}, {"dut": d, **want}), 2) for d in OURS]
+
+
+def more(raw, path, **want):
+    """How many times more than the original they carry."""
+    return [text(paired(raw, path, {"dut": d, **want}, {"dut": "old", **want}), 2) for d in OURS]
+
+
 def table(head, lines):
     cells = [head] + [[str(c) for c in line] for line in lines]
     width = [max(len(line[i]) for line in cells) for i in range(len(head))]
@@ -64,7 +79,10 @@ def table(head, lines):
         print("  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, width))))
 
 
-NS = "watch.total_ns_per"
+NS, PER_CORE = "watch.total_ns_per", "mbit_per_core"
+OURS = ("new", "express")
+DAEMONS = ("old", *OURS)
+FULL = ("up64", "down64", "downimix")  # the loads whose highest rate is searched
 
 # ---- the tables ---------------------------------------------------------------------------------------------------
 
@@ -121,34 +139,51 @@ def show_forward(raw, rate):
     for load, name in NAMES.items():
         for level in sorted({r["level"] for r in rows(forward, load=load)}):
             want = {"load": load, "level": level}
-            old, new = (med(forward, NS, dut=d, **want) for d in ("old", "new"))
             loss = [max((r["up"]["loss"] + r["down"]["loss"]) for r in rows(forward, dut=d, **want)) * 100
-                    if rows(forward, dut=d, **want) else None for d in ("old", "new")]
-            lines.append([f"{name}, {level:,}", text(old), text(new),
-                          text(paired(forward, NS, {"dut": "old", **want}, {"dut": "new", **want}), 2),
+                    if rows(forward, dut=d, **want) else None for d in DAEMONS]
+            lines.append([f"{name}, {level:,}", *each(forward, NS, **want), *less(forward, NS, **want),
                           text(paired(forward, NS, {"dut": "new", **want}, {"dut": "new", "load": load, "level": 1}), 2),
-                          f"{text(loss[0], 2)}/{text(loss[1], 2)}"])
-    table(["load, sessions", "old", "new", "old/new", "to 1 session", "worst loss %"], lines)
+                          "/".join(text(v, 2) for v in loss)])
+    table(["load, sessions", *DAEMONS, "old/new", "old/express", "new to 1 session", "worst loss %"], lines)
+
+
+def generator_limited(raw, dut, **want):
+    """The generator could not offer more: the rate that was found is not this daemon's highest."""
+    return any(r.get("generator_limited") for r in rows(raw, dut=dut, **want))
+
+
+def core_used(search, dut, load):
+    """Percent of the LNS's core at that rate; above 100: a backlog was worked off afterwards."""
+    used = [r["rate"] * value(r, NS) / 1e7 for r in rows(search, dut=dut, load=load)]
+    return text(median(used) if used else None)
+
+
+def show_full(raw):
+    """Rate and CPU per packet of each daemon at the highest rate of each; the same for summary.json."""
+    search, lines = rows(raw, test="search"), []
+    if not search:
+        return []
+    for load in FULL:
+        limited = ", ".join(d for d in DAEMONS if generator_limited(search, d, load=load))
+        lines.append([NAMES[load], *each(search, "rate", load=load), *more(search, "rate", load=load),
+                      *each(search, NS, load=load), *less(search, NS, load=load),
+                      "/".join(core_used(search, d, load) for d in DAEMONS),
+                      limited and f"{limited}: at least, the generator could not offer more"])
+    head = ["load", *[f"{d}/s" for d in DAEMONS], "new/old", "express/old", *[f"{d} ns" for d in DAEMONS], "old/new",
+            "old/express", "core %", ""]
+    print("\nAt the highest rate of each: packets/s with less than 0.1% loss, 1,000 sessions, and CPU ns per packet there")
+    table(head, lines)
+    return [dict(zip([*head[:-1], "note"], line)) for line in lines]
 
 
 def show_rest(raw):
-    for test, unit in (("tcp", "Mbit per second of CPU"), ("search", "packets/s with less than 0.1% loss")):
-        found = rows(raw, test=test)
-        path = "mbit_per_core" if test == "tcp" else "rate"
-        if not found:
-            continue
-        print(f"\n{test}: {unit}")
-        lines = []
-        for d in ("up", "down"):
-            old, new = (med(found, path, dut=w, dir=d) for w in ("old", "new"))
-            note = ""
-            if test == "search" and any(pick(found, "generator_limited", dut="new", dir=d)):
-                note = "at least: the generator could not offer more"
-            if test == "tcp":
-                note = " / ".join(text(med(found, "mbit", dut=w, dir=d)) for w in ("old", "new")) + " Mbit/s"
-            lines.append([d, text(old), text(new),
-                          text(paired(found, path, {"dut": "new", "dir": d}, {"dut": "old", "dir": d}), 2), note])
-        table(["", "old", "new", "new/old", ""], lines)
+    tcp = rows(raw, test="tcp")
+    if tcp:
+        print("\ntcp: Mbit per second of CPU")
+        table(["", *DAEMONS, "new/old", "express/old", ""],
+              [[d, *each(tcp, PER_CORE, dir=d), *more(tcp, PER_CORE, dir=d),
+                " / ".join(each(tcp, "mbit", dir=d)) + " Mbit/s"]
+               for d in ("up", "down")])
     latency = rows(raw, test="latency")
     if latency:
         print("\nRound trips at half the original's highest rate, ms")
@@ -176,15 +211,16 @@ def flat(raw, level, limit):
     return (f"within {limit:.0%}", worst and f"{worst - 1:+.0%} (worst of 3)", at_most(1 + limit, worst))
 
 
-def gain(raw, load, goal, level=1000):
-    want = {"load": load, "level": level}
-    figure = paired(rows(raw, test="forward"), NS, {"dut": "old", **want}, {"dut": "new", **want})
-    return (f">= {goal}x", figure and f"{figure:.2f}x", at_least(goal, figure))
+def gain(raw, load, goal, dut, test):
+    """CPU per packet with 1,000 sessions, at a rate that both carry (forward) or at the highest of each (search)."""
+    want = {"test": test, "load": load, "level": 1000}
+    figure = paired(raw, NS, {"dut": "old", **want}, {"dut": dut, **want})
+    limited = " (all that is offered)" if generator_limited(raw, dut, **want) else ""
+    return (f">= {goal}x", figure and f"{figure:.2f}x{limited}", at_least(goal, figure))
 
 
-def tcp_gain(raw, direction, goal):
-    figure = paired(rows(raw, test="tcp"), "mbit_per_core", {"dut": "new", "dir": direction},
-                    {"dut": "old", "dir": direction})
+def tcp_gain(raw, direction, goal, dut="new"):
+    figure = paired(rows(raw, test="tcp"), PER_CORE, {"dut": dut, "dir": direction}, {"dut": "old", "dir": direction})
     return (f">= {goal}x", figure and f"{figure:.2f}x", at_least(goal, figure))
 
 
@@ -229,12 +265,21 @@ def memory(raw, empty):
     return ("< 2,048 B", figure and f"{figure:,.0f} B", at_most(2048, figure))
 
 
+def forward_goals(name, load, goal):
+    """A line for each figure that may reach this goal: at one rate and at the highest of each, new and express."""
+    return [(f"{name}, 1,000 sessions{', express' * (dut == 'express')}{how}",
+             partial(gain, load=load, goal=goal, dut=dut, test=test))
+            for dut in OURS if dut == "new" or load.startswith("down")
+            for test, how in (("forward", ""), ("search", ", highest rate"))]
+
+
 GOALS = (
-    ("up 64 B UDP, 1,000 sessions", lambda raw: gain(raw, "up64", 1.5)),
-    ("down 64 B UDP, 1,000 sessions", lambda raw: gain(raw, "down64", 2.5)),
-    ("down IMIX, 1,000 sessions", lambda raw: gain(raw, "downimix", 2.3)),
+    *forward_goals("up 64 B UDP", "up64", 1.5),
+    *forward_goals("down 64 B UDP", "down64", 2.5),
+    *forward_goals("down IMIX", "downimix", 2.3),
     ("inner TCP bulk, up", lambda raw: tcp_gain(raw, "up", 5)),
     ("inner TCP bulk, down", lambda raw: tcp_gain(raw, "down", 4.2)),
+    ("inner TCP bulk, down, express", lambda raw: tcp_gain(raw, "down", 4.2, "express")),
     ("ours, 60,000 sessions against 1", lambda raw: flat(raw, 60000, 0.10)),
     ("ours, 1,000,000 sessions against 1", lambda raw: flat(raw, 1000000, 0.20)),
     ("two workers, one tunnel, 1,000 sessions", balance),
@@ -259,7 +304,7 @@ def show_goals(raw):
 
 # ---- the plot ---------------------------------------------------------------------------------------------------------
 
-COLOURS = {"old": "#b5542a", "new": "#1f6f8b"}
+COLOURS = {"old": ("brown", "#b5542a"), "new": ("blue", "#1f6f8b"), "express": ("green", "#4a8b3a")}
 WIDTH, HEIGHT, MARGIN = 380, 240, 56
 
 
@@ -278,13 +323,13 @@ def chart(at, title, unit, series, labels):
                 continue
             tall = HEIGHT * 0.9 * values[i] / top
             x = x0 + i * group + group * 0.1 + k * bar
-            colour = COLOURS["old" if name.startswith("old") else "new"]
+            colour = COLOURS[name.split()[0]][1]
             out.append(f'<rect x="{x:.1f}" y="{y0 + HEIGHT - tall:.1f}" width="{bar * 0.9:.1f}" height="{tall:.1f}" '
                        f'fill="{colour}" fill-opacity="{1 if k % 2 == 0 else 0.6}"><title>{name}</title></rect>')
             out.append(f'<text x="{x + bar * 0.45:.1f}" y="{y0 + HEIGHT - tall - 3:.1f}" class="v">{values[i]:,.0f}</text>')
     for k, name in enumerate(series):
         out.append(f'<text x="{x0 + WIDTH}" y="{y0 + 4 + 12 * k}" class="k">{"solid" if k % 2 == 0 else "pale"} '
-                   f'{"brown" if name.startswith("old") else "blue"}: {name}</text>')
+                   f'{COLOURS[name.split()[0]][0]}: {name}</text>')
     out.append(f'<text x="{x0}" y="{y0 + HEIGHT + 32}" class="u">{unit}</text>')
     return out
 
@@ -297,7 +342,7 @@ def plot(raw, path):
     forward, balanced, start = (rows(raw, test=t) for t in ("forward", "balance", "start"))
     levels = sorted({r["level"] for r in forward if r["load"] in ("up64", "down64")})
     series = {f"{d} {load}": [per_core(med(forward, NS, dut=d, load=load, level=n)) for n in levels]
-              for d in ("old", "new") for load in ("up64", "down64")}
+              for d in DAEMONS for load in ("up64", "down64") if rows(forward, dut=d, load=load)}
     memory_levels = sorted({r["sessions"] for r in start})
     mega = {d: [med(start, "full_kb", dut=d, sessions=n, workers=1) for n in memory_levels] for d in ("old", "new")}
     mega = {d: [v and v / 1024 for v in values] for d, values in mega.items()}
@@ -325,8 +370,9 @@ def show(raw, out, rate):
     show_setup(raw)
     show_memory(raw)
     show_forward(raw, rate)
+    full = show_full(raw)
     show_rest(raw)
     goals = show_goals(raw)
     with open(os.path.join(out, "summary.json"), "w", encoding="utf-8") as f:
-        json.dump({"goals": goals, "measurements": len(raw)}, f, indent=1)
+        json.dump({"goals": goals, "highest_rates": full, "measurements": len(raw)}, f, indent=1)
     plot(raw, os.path.join(out, "plot.svg"))
