@@ -29,7 +29,7 @@ static struct {
 	pthread_cond_t wake;
 	struct order *queue; /* a ring */
 	unsigned first, n;
-	int stopping, failed, full_told;
+	int stopping, failed, full_told, touched; /* touched: there may be something to take away */
 	atomic_int ready; /* the chains are there; written by the thread alone */
 } jobs = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
@@ -145,8 +145,21 @@ static int make_all(void)
 	return 0;
 }
 
+/* False: somebody took the host's rules away, ours with them. */
+static int is_made(void)
+{
+	static const char list[] = "list chain ip l2tpns_garden prerouting\n";
+	char said[RUN_SAID];
+
+	return iptables(said, "-S", "garden", NULL) == 0 &&
+	       iptables(said, "-S", "garden_users", NULL) == 0 &&
+	       iptables(said, "-C", "PREROUTING", "-j", "garden_users", NULL) == 0 &&
+	       (!jobs.conf.nft || nft(list, sizeof(list) - 1, said) == 0);
+}
+
 static void set_up(void)
 {
+	jobs.touched = 1;
 	jobs.ready = make_all();
 	if (jobs.ready)
 		return;
@@ -258,8 +271,8 @@ static int carry_out_each(const struct order *orders, unsigned n)
 
 enum { EACH_MAX = 64 };
 
-/* All orders are given again, because some failed. */
-static int is_again(const struct order *orders, unsigned n)
+/* All orders are given: at the start, and again because some failed. */
+static int are_all(const struct order *orders, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (orders[i].what == GARDEN_CLEAR)
@@ -273,7 +286,7 @@ static void carry_out(const struct order *orders, unsigned n)
 	char said[RUN_SAID];
 	int well = 1;
 
-	if (!jobs.ready && is_again(orders, n))
+	if (are_all(orders, n) && !(jobs.ready && is_made()))
 		set_up();
 	if (carry_out_all(orders, n, said))
 		return;
@@ -323,7 +336,6 @@ static int is_stopping(void)
 static void *work(void *arg)
 {
 	(void)arg;
-	set_up();
 	while (!is_stopping()) {
 		unsigned n;
 		struct order *orders = take(&n);
@@ -331,7 +343,8 @@ static void *work(void *arg)
 			carry_out(orders, n);
 		free(orders);
 	}
-	tear_down();
+	if (jobs.touched)
+		tear_down();
 	return NULL;
 }
 
@@ -375,7 +388,7 @@ int garden_jobs_start(const struct plugin_functions *functions, const struct gar
 	jobs.f = functions;
 	jobs.conf = *conf;
 	jobs.first = jobs.n = 0;
-	jobs.stopping = jobs.failed = jobs.full_told = 0;
+	jobs.stopping = jobs.failed = jobs.full_told = jobs.touched = 0;
 	jobs.ready = 0;
 	jobs.queue = calloc(QUEUE_MAX, sizeof(*jobs.queue));
 	if (jobs.queue && pthread_create(&jobs.thread, NULL, work, NULL) == 0)
