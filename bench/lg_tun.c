@@ -3,15 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "dataplane/dp_checksum.h"
+#include "dataplane/dp_cut.h"
 #include "lg_packet.h"
 
-enum { TURNS_MAX = 64, RUN_BYTES = 60000 };
+enum { TURNS_MAX = 64, RUN_BYTES = 60000, SUPER_MAX = 65536 };
 
 /* Packets of equal length on their way to the LNS; the last may be shorter. */
 struct lg_tun_run {
@@ -55,14 +59,17 @@ static bool set_up(int s, const char *name, int mtu)
 	return ioctl(s, SIOCSIFFLAGS, &r) == 0;
 }
 
+/* What a host's network card does for its TCP: the kernel gives packets of up to 64 KB (TSO), and
+ * puts those together that come (GRO, where somebody makes NAPI threaded). */
 static int make_device(const char *name)
 {
-	struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+	struct ifreq r = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_NAPI | IFF_VNET_HDR};
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
 	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
-	if (ioctl(fd, TUNSETIFF, &r) != 0) {
+	if (ioctl(fd, TUNSETIFF, &r) != 0 ||
+	    ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4) != 0) {
 		close(fd);
 		return -1;
 	}
@@ -107,40 +114,70 @@ void lg_tun_close(struct lg *g)
 	g->tun_session = NULL;
 }
 
-static void run_add(struct lg *g, struct lg_tun_run *r, const uint8_t *packet, size_t n)
+static void run_add(struct lg *g, struct span head, struct span payload)
 {
 	const struct lg_session *s = g->tun_session;
-	size_t head = g->conf.length_bit ? LG_DATA_HDR_MAX : LG_DATA_HDR_MAX - 2;
-	if (r->n > 0 && (r->last < r->each || n + head > r->each || r->n == TURNS_MAX ||
+	struct lg_tun_run *r = g->tun_run;
+	size_t n = head.n + payload.n;
+	size_t more = g->conf.length_bit ? LG_DATA_HDR_MAX : LG_DATA_HDR_MAX - 2;
+	if (r->n > 0 && (r->last < r->each || n + more > r->each || r->n == TURNS_MAX ||
 			 r->w.n + n + LG_DATA_HDR_MAX > RUN_BYTES))
 		run_send(g, r);
 	size_t at = r->w.n;
 	lg_data_begin(&r->w, g->conf.length_bit, r->t->peer_id, s->peer_sid, n + 4);
 	wbuf_u32(&r->w, 0xFF030000 | LG_PPP_IP);
-	wbuf_bytes(&r->w, packet, n);
+	wbuf_span(&r->w, head);
+	wbuf_span(&r->w, payload);
 	r->last = r->w.n - at;
 	if (r->n++ == 0)
 		r->each = r->last;
 }
 
+/* Each segment is a datagram of its own. */
+static void add_segments(struct lg *g, struct span packet, const struct virtio_net_hdr *v)
+{
+	struct dp_super super = {.size = v->gso_size, .l4 = v->csum_start};
+	struct dp_cut cut;
+	if (!super.size || !dp_cut_start(&cut, packet, &super))
+		return;
+	for (unsigned left = dp_cut_count(&cut); left > 0; left--) {
+		uint8_t room[DP_CUT_HEAD_MAX];
+		struct wbuf head = wbuf_of(room, sizeof(room));
+		struct span payload = dp_cut_next(&cut, &head);
+		run_add(g, wbuf_written(&head), payload);
+	}
+}
+
+static void add(struct lg *g, uint8_t *packet, size_t n, const struct virtio_net_hdr *v)
+{
+	if (g->tun_session->state != LG_S_UP || n == 0 || packet[0] >> 4 != 4)
+		return;
+	if (v->gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		add_segments(g, span_of(packet, n), v);
+	else if (!(v->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ||
+		 dp_checksum_finish(packet, n, v->csum_start, v->csum_offset))
+		run_add(g, span_of(packet, n), (struct span){0});
+}
+
 void lg_tun_read(struct lg *g)
 {
-	uint8_t packet[LG_PACKET_MAX];
-	const struct lg_session *s = g->tun_session;
-	struct lg_tun_run *r = g->tun_run;
-	r->t = lg_tunnel_of(g, s);
+	static uint8_t packet[SUPER_MAX];
+	struct virtio_net_hdr v;
+	struct iovec iov[] = {{&v, sizeof(v)}, {packet, sizeof(packet)}};
+	g->tun_run->t = lg_tunnel_of(g, g->tun_session);
 	for (unsigned i = 0; i < TURNS_MAX; i++) {
-		ssize_t n = read(g->tun, packet, sizeof(packet));
-		if (n <= 0)
+		ssize_t n = readv(g->tun, iov, 2);
+		if (n < (ssize_t)sizeof(v))
 			break;
-		if (s->state == LG_S_UP && packet[0] >> 4 == 4)
-			run_add(g, r, packet, (size_t)n);
+		add(g, packet, (size_t)n - sizeof(v), &v);
 	}
-	run_send(g, r);
+	run_send(g, g->tun_run);
 }
 
 void lg_tun_write(struct lg *g, struct span packet)
 {
-	if (write(g->tun, packet.p, packet.n) < 0)
+	struct virtio_net_hdr v = {0};
+	struct iovec iov[] = {{&v, sizeof(v)}, {(void *)(uintptr_t)packet.p, packet.n}};
+	if (writev(g->tun, iov, 2) < 0)
 		g->stats.tx_errors++;
 }
