@@ -3,7 +3,7 @@
 
 #include "dataplane/dp_service.h"
 
-bool core_policy_keep(struct core *c, struct core_session *s, const struct sess_policy *policy)
+static bool keep(struct core *c, struct core_session *s, const struct sess_policy *policy)
 {
 	if (sess_policy_is_empty(policy)) {
 		core_policy_free(c, s);
@@ -14,6 +14,17 @@ bool core_policy_keep(struct core *c, struct core_session *s, const struct sess_
 	if (!s->policy)
 		return false;
 	*s->policy = *policy;
+	return true;
+}
+
+bool core_policy_keep(struct core *c, struct core_session *s, const struct sess_policy *policy)
+{
+	bool was_in_garden = core_in_garden(s);
+
+	if (!keep(c, s, policy))
+		return false;
+	if (core_in_garden(s) != was_in_garden)
+		core_routes_tell(c, s);
 	return true;
 }
 

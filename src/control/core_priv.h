@@ -257,6 +257,8 @@ void core_tunnels_free(struct core *c);
 /* The prefixes of a session, from what was granted. False = out of memory. */
 bool core_routes_set(struct core *c, struct core_session *s, const struct aaa_profile *p);
 bool core_routes_up(struct core *c, struct core_session *s);
+/* Tells again whose they are: the session went into the walled garden, or left it. */
+void core_routes_tell(struct core *c, struct core_session *s);
 void core_routes_down(struct core *c, struct core_session *s);
 void core_routes_free(struct core *c, struct core_session *s);
 

@@ -5,7 +5,8 @@
 
 static struct dp_route_value value_of(const struct core_session *s)
 {
-	return (struct dp_route_value){.slot = s->slot, .generation = s->slot_generation};
+	return (struct dp_route_value){
+		.slot = s->slot, .generation = s->slot_generation, .by_kernel = core_in_garden(s)};
 }
 
 static uint64_t prefix_hash(const struct core *c, const struct ip_prefix *p)
@@ -141,6 +142,20 @@ bool core_routes_up(struct core *c, struct core_session *s)
 			return false;
 	}
 	return true;
+}
+
+/* Nothing is new but what is told with them, so no memory is needed. */
+void core_routes_tell(struct core *c, struct core_session *s)
+{
+	struct ip_prefix host = host_prefix(&s->ip);
+
+	if (s->ip_routed)
+		dp_route_add_own(c->env.routes, &host, value_of(s));
+	for (unsigned i = 0; i < s->n_installed; i++) {
+		const struct core_route *r = &s->routes[i];
+		if (r->at && list_first(&r->at->holders) == &r->holders)
+			dp_route_add_own(c->env.routes, &r->prefix, value_of(s));
+	}
 }
 
 void core_routes_down(struct core *c, struct core_session *s)

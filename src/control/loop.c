@@ -112,6 +112,8 @@ static void take_news(struct loop *l, unsigned news, nsec now)
 		log_sink_write(LOG_CRITICAL, 0, 0, "the TUN device was deleted: cannot go on");
 		begin_end(l, PHASE_CLOSE, now);
 	}
+	if (news & NETLINK_PLACES)
+		dp_places_changed(l->dp);
 	if (news & (NETLINK_PLACES | NETLINK_UP_AGAIN))
 		loop_places_announce(l, news & NETLINK_UP_AGAIN);
 }

@@ -286,6 +286,7 @@ bool loop_start(struct loop *l)
 		log_sink_printf(LOG_CRITICAL, "cannot start: netlink: %s", strerror(errno));
 		return false;
 	}
+	dp_places_changed(l->dp); /* from here on changes are told */
 	if (!netlink_clear(l->netlink))
 		log_sink_printf(LOG_ERROR, "stale routes stay: netlink: %s", strerror(errno));
 	loop_pool_load(l);

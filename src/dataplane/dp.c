@@ -182,16 +182,6 @@ static void steer_route(struct dp *dp, const struct ip_prefix *p, struct dp_rout
 		steer_tun_set(dp->steer_tun, p, dp_slot_owner(dp->common.tables, v.slot));
 }
 
-static void express_route(struct dp *dp, const struct ip_prefix *p, struct dp_route_value v)
-{
-	if (p->addr.family != 4 || p->len != 32)
-		return;
-	if (v.slot == DP_SLOT_NONE)
-		express_hosts_clear(dp->express.hosts, ip_addr_u32(&p->addr));
-	else
-		express_hosts_set(dp->express.hosts, ip_addr_u32(&p->addr));
-}
-
 static void route_changed(void *ctx, const struct ip_prefix *p, struct dp_route_value v)
 {
 	struct dp *dp = ctx;
@@ -199,7 +189,7 @@ static void route_changed(void *ctx, const struct ip_prefix *p, struct dp_route_
 	if (dp->steer_tun)
 		steer_route(dp, p, v);
 	if (dp->express.hosts)
-		express_route(dp, p, v);
+		express_set_route(&dp->express, p, v.slot != DP_SLOT_NONE && !v.by_kernel);
 }
 
 /* Without it all works, but a flow from the core may change its worker once. */
@@ -233,7 +223,10 @@ static void steer_turn(struct dp *dp)
 static void express_turn(struct dp *dp)
 {
 	uint64_t left_out = dp->express.hosts ? express_hosts_left_out(dp->express.hosts) : 0;
+	const char *gone;
 
+	while ((gone = express_set_gone(&dp->express)) != NULL)
+		say(dp, LOG_WARN, "an interface of express_interfaces is gone", gone);
 	if (!dp->express_left_out && left_out)
 		say(dp, LOG_WARN, "subscribers in too many networks for express_interfaces",
 		    "packets to some take the kernel's way");
@@ -411,7 +404,7 @@ static bool start(struct dp *dp, const struct dp_start_conf *c)
 	if (!addresses_are_free(dp, c) || !choose_backend(dp, c) || !steer_queues(dp, c) ||
 	    !open_queues(dp) || !open_sockets(dp, c))
 		return false;
-	worker_open_express(&dp->common, &dp->express, c->express, c->n_express);
+	worker_open_express(&dp->common, &dp->express, c->express, c->n_express, c->tun_mtu);
 	if (dp->steer_tun || dp->express.hosts)
 		dp_routes_watch_own(dp->common.routes, route_changed, dp);
 	return start_workers(dp);
@@ -449,7 +442,7 @@ void dp_stop(struct dp *dp)
 		mail_kick(dp->common.mail, i);
 	while (dp->running)
 		worker_join(&dp->workers[--dp->running]);
-	worker_close_express(&dp->express);
+	express_set_close(&dp->express);
 	for (unsigned i = 0; dp->workers && i < dp->common.n_workers; i++)
 		worker_fini(&dp->workers[i]);
 	tun_close(&dp->tun);
@@ -604,6 +597,13 @@ const char *dp_tun_steering_name(const struct dp *dp)
 	if (dp->steering == STEER_NONE)
 		return "none";
 	return dp->steer_tun ? "map" : "flow";
+}
+
+void dp_places_changed(struct dp *dp)
+{
+	if (dp->express.hosts && !express_set_places(&dp->express))
+		say(dp, LOG_ERROR, "express_interfaces: cannot read this machine's addresses",
+		    strerror(errno));
 }
 
 const char *dp_express_names(const struct dp *dp)

@@ -93,6 +93,8 @@ const char *dp_tun_steering_name(const struct dp *dp);
 bool dp_tun_has_napi(const struct dp *dp);
 /* "core, eth1": where packets come past the kernel; "none". */
 const char *dp_express_names(const struct dp *dp);
+/* Interfaces or addresses of this machine are others now. */
+void dp_places_changed(struct dp *dp);
 unsigned dp_tun_ifindex(const struct dp *dp);
 /* "2 workers, I/O full, steering address, tun0"; cut to n bytes. Returns buf. */
 const char *dp_describe(const struct dp *dp, char *buf, size_t n);

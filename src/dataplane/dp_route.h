@@ -15,6 +15,7 @@ struct dp_routes;
 struct dp_route_value {
 	uint32_t slot; /* DP_SLOT_NONE: no session */
 	uint8_t generation;
+	bool by_kernel; /* for who watches: packets may come past no filter of the kernel's */
 };
 
 struct dp_routes *dp_routes_new(const struct alloc *a);

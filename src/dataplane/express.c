@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/if_ether.h>
+#include <linux/if_link.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -37,16 +38,32 @@ static unsigned queues(const struct express *e, int fd)
 	return n ? n : 1;
 }
 
-static bool is_veth(const struct express *e, int fd)
+static bool hides_tags(const struct express *e, int fd)
+{
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	struct ifreq r = request(e);
+
+	r.ifr_data = (void *)&flags;
+	return ioctl(fd, SIOCETHTOOL, &r) == 0 && flags.data & ETH_FLAG_RXVLAN;
+}
+
+/* A bond runs the program at its ports, whose packets its own sockets do not get. */
+static bool ask_driver(struct express *e, int fd, char *why, size_t why_n)
 {
 	struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
 	struct ifreq r = request(e);
 
 	r.ifr_data = (void *)&driver;
-	return ioctl(fd, SIOCETHTOOL, &r) == 0 && strcmp(driver.driver, "veth") == 0;
+	if (ioctl(fd, SIOCETHTOOL, &r) != 0)
+		return true;
+	e->is_veth = strcmp(driver.driver, "veth") == 0;
+	if (strcmp(driver.driver, "bonding") != 0)
+		return true;
+	snprintf(why, why_n, "it is a bond: name its ports instead");
+	return false;
 }
 
-static bool ask(struct express *e, int fd, char *why, size_t why_n)
+static bool ask_address(struct express *e, int fd, char *why, size_t why_n)
 {
 	struct ifreq r = request(e);
 
@@ -59,6 +76,13 @@ static bool ask(struct express *e, int fd, char *why, size_t why_n)
 		return false;
 	}
 	memcpy(e->mac, r.ifr_hwaddr.sa_data, sizeof(e->mac));
+	return true;
+}
+
+static bool ask_mtu(struct express *e, int fd, size_t mtu, char *why, size_t why_n)
+{
+	struct ifreq r = request(e);
+
 	if (ioctl(fd, SIOCGIFMTU, &r) != 0) {
 		snprintf(why, why_n, "%s", strerror(errno));
 		return false;
@@ -69,12 +93,21 @@ static bool ask(struct express *e, int fd, char *why, size_t why_n)
 			 IO_XSK_FRAME_MAX - ETH_HLEN);
 		return false;
 	}
-	e->n_queues = queues(e, fd);
-	e->is_veth = is_veth(e, fd);
+	e->take_max = mtu + ETH_HLEN < e->frame_max ? mtu + ETH_HLEN : e->frame_max;
 	return true;
 }
 
-static bool find(struct express *e, const char *name, char *why, size_t why_n)
+static bool ask(struct express *e, int fd, size_t mtu, char *why, size_t why_n)
+{
+	if (!ask_address(e, fd, why, why_n) || !ask_mtu(e, fd, mtu, why, why_n) ||
+	    !ask_driver(e, fd, why, why_n))
+		return false;
+	e->n_queues = queues(e, fd);
+	e->hides_tags = hides_tags(e, fd);
+	return true;
+}
+
+static bool find(struct express *e, const char *name, size_t mtu, char *why, size_t why_n)
 {
 	bool ok = false;
 
@@ -83,7 +116,7 @@ static bool find(struct express *e, const char *name, char *why, size_t why_n)
 	if (!e->ifindex || fd < 0)
 		snprintf(why, why_n, "%s", strerror(errno));
 	else
-		ok = ask(e, fd, why, why_n);
+		ok = ask(e, fd, mtu, why, why_n);
 	if (fd >= 0)
 		close(fd);
 	return ok;
@@ -101,11 +134,11 @@ static int sockets_new(unsigned n)
 	return bpf_call_kernel(BPF_MAP_CREATE, &attr);
 }
 
-bool express_open(struct express *e, const char *name, char *why, size_t why_n)
+bool express_open(struct express *e, const char *name, size_t mtu, char *why, size_t why_n)
 {
 	*e = (struct express){.sockets = -1, .program = -1, .link = -1};
 	snprintf(e->name, sizeof(e->name), "%s", name);
-	if (!find(e, name, why, why_n))
+	if (!find(e, name, mtu, why, why_n))
 		return false;
 	e->sockets = sockets_new(e->n_queues);
 	if (e->sockets >= 0)
@@ -167,7 +200,7 @@ static void assemble_checks(struct bpf_asm *a, const struct express *e)
 	bpf_alu(a, BPF_ADD, R4, IP_END);
 	bpf_jump_if_reg(a, BPF_JGT, R4, R3, KERNEL);
 	bpf_set_reg(a, R4, R2);
-	bpf_alu(a, BPF_ADD, R4, (int32_t)e->frame_max);
+	bpf_alu(a, BPF_ADD, R4, (int32_t)e->take_max);
 	bpf_jump_if_reg(a, BPF_JLT, R4, R3, KERNEL);
 	for (int16_t i = 0; i < EXPRESS_MAC; i += 2)
 		must_be(a, i, wire16(e->mac[i], e->mac[i + 1]));
@@ -216,6 +249,7 @@ bool express_attach(struct express *e)
 		.link_create.prog_fd = (uint32_t)e->program,
 		.link_create.target_ifindex = e->ifindex,
 		.link_create.attach_type = BPF_XDP,
+		.link_create.flags = XDP_FLAGS_DRV_MODE,
 	};
 
 	e->link = bpf_call_kernel(BPF_LINK_CREATE, &attr);

@@ -126,8 +126,8 @@ void express_hosts_set(struct express_hosts *h, uint32_t ip)
 	atomic_store_explicit(&h->networks[ip >> 16].block, block + 1, memory_order_release);
 }
 
-/* A block without a bit is another network's from here on. A packet that is being looked up right
- * now goes on by the old one, which is the kernel's way or a worker's, both right. */
+/* A block without a bit is another network's from here on. A packet that is being looked up in that
+ * moment may meet the other network's bits, and come to a worker, who drops what has no route. */
 void express_hosts_clear(struct express_hosts *h, uint32_t ip)
 {
 	uint32_t block = atomic_load_explicit(&h->networks[ip >> 16].block, memory_order_relaxed);

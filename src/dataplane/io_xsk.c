@@ -121,7 +121,8 @@ static void give(struct io_xsk *x, uint64_t frame)
 	entries[x->fill.at++ & (FRAMES - 1)] = frame;
 }
 
-/* A driver that ran out of frames waits to be told that there are some. */
+/* A driver that ran out of frames waits to be told that there are some. Before Linux 5.11 recv()
+ * does nothing; there asking epoll does, as long as something waits. */
 static void gave(struct io_xsk *x)
 {
 	atomic_store_explicit(x->fill.producer, x->fill.at, memory_order_release);
@@ -247,9 +248,8 @@ static void count_drops(struct io_xsk *x)
 
 	if (getsockopt(x->fd, SOL_XDP, XDP_STATISTICS, &s, &n) != 0)
 		return;
-	uint64_t total = s.rx_dropped + s.rx_ring_full;
-	counter_drop(x->counters, DROP_EXPRESS_FULL, total - x->dropped);
-	x->dropped = total;
+	counter_drop(x->counters, DROP_EXPRESS_FULL, s.rx_dropped - x->dropped);
+	x->dropped = s.rx_dropped;
 }
 
 /* poll(2) does not report the error, and reading it takes it away. */

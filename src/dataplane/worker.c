@@ -103,7 +103,7 @@ static bool receive(struct worker *w, const struct epoll_event *events, int n)
 		else if (what == EVENT_TUN)
 			any |= receive_tun(w, events[i].events);
 		else if (what >= EVENT_EXPRESS)
-			any |= worker_receive_express(w, w->express[what - EVENT_EXPRESS]);
+			any |= worker_receive_express(w, w->express[what - EVENT_EXPRESS].socket);
 	}
 	return any;
 }
@@ -256,7 +256,7 @@ static bool watch_all(struct worker *w)
 	for (unsigned i = 0; ok && i < w->common->n_locals; i++)
 		ok = watch(w, io_udp_fd(w->udp[i]), i);
 	for (unsigned i = 0; ok && i < w->n_express; i++)
-		ok = watch(w, io_xsk_fd(w->express[i]), EVENT_EXPRESS + i);
+		ok = watch(w, io_xsk_fd(w->express[i].socket), EVENT_EXPRESS + i);
 	return ok;
 }
 
@@ -299,7 +299,7 @@ void worker_fini(struct worker *w)
 		io_udp_close(w->udp[i]);
 	io_tun_close(w->tun);
 	while (w->n_express)
-		io_xsk_close(w->express[--w->n_express]);
+		io_xsk_close(w->express[--w->n_express].socket);
 }
 
 /* Signals are for the control thread. */

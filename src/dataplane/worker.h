@@ -15,7 +15,7 @@
 #include "dataplane/dp_service.h"
 #include "dataplane/dp_spread.h"
 #include "dataplane/dp_up.h"
-#include "dataplane/express.h"
+#include "dataplane/express_set.h"
 #include "dataplane/io_copy.h"
 #include "dataplane/io_tun.h"
 #include "dataplane/io_udp.h"
@@ -70,7 +70,10 @@ struct worker {
 	struct io_udp *udp[DP_LOCALS_MAX];
 	struct io_tun *tun;
 	unsigned n_express;
-	struct io_xsk *express[WORKER_EXPRESS_MAX];
+	struct worker_express {
+		struct io_xsk *socket;
+		struct express *of; /* the interface; only its `gone` is written */
+	} express[WORKER_EXPRESS_MAX];
 	struct tunnel_shard *tunnels;
 	struct session_shard *sessions;
 	struct shard_env env;
@@ -121,12 +124,11 @@ void worker_send_down(struct worker *w, const struct dp_tx *tx, unsigned n_tx,
 
 /* worker_express.c: packets from the core that come past the kernel. Open, before the threads run:
  * queues of these interfaces go to workers in turn; what does not work is logged and stays with
- * the kernel. Close, when they have ended: the interfaces are as before. */
+ * the kernel. `mtu` is the TUN device's. */
 void worker_open_express(struct worker_common *c, struct express_set *set, const char *const *names,
-			 unsigned n);
-void worker_close_express(struct express_set *set);
+			 unsigned n, size_t mtu);
 bool worker_receive_express(struct worker *w, struct io_xsk *x);
-/* Counts what was lost, tells of interfaces that are gone; now and then. */
+/* Counts what was lost, notes interfaces that are gone; now and then. */
 void worker_check_express(struct worker *w);
 
 /* worker_service.c: packets of sessions with a policy. Init: false = out of memory or sockets. */

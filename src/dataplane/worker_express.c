@@ -13,7 +13,7 @@ static void say(const struct worker_common *c, enum log_level level, const char 
 /* ---- opening --------------------------------------------------------------------------------- */
 
 /* A queue that gets no socket, because its worker has so many, stays with the kernel. */
-static bool open_queue(struct worker_common *c, const struct express *e, unsigned queue)
+static bool open_queue(struct worker_common *c, struct express *e, unsigned queue)
 {
 	struct worker *w = &c->workers[queue % c->n_workers];
 	struct io_xsk_conf x = {
@@ -29,25 +29,31 @@ static bool open_queue(struct worker_common *c, const struct express *e, unsigne
 	struct io_xsk *socket = io_xsk_open(&x);
 	if (!socket)
 		return false;
-	w->express[w->n_express++] = socket;
+	w->express[w->n_express++] = (struct worker_express){socket, e};
 	return express_add(e, queue, io_xsk_fd(socket));
 }
 
+static const char *reason(int why)
+{
+	return why == EOPNOTSUPP
+		       ? "its driver has no XDP (macvlan, VLAN, bridge and the like: name "
+			 "the card below)"
+		       : strerror(why);
+}
+
 static bool open_interface(struct worker_common *c, struct express_set *set, const char *name,
-			   char *why, size_t why_n)
+			   size_t mtu, char *why, size_t why_n)
 {
 	struct express *e = &set->at[set->n];
 
-	if (!express_open(e, name, why, why_n))
+	if (!express_open(e, name, mtu, why, why_n))
 		return false;
-	if (!set->hosts)
-		set->hosts = express_hosts_open(c->alloc);
-	bool ok = set->hosts != NULL;
+	bool ok = express_set_open(set, c->alloc);
 	for (unsigned queue = 0; ok && queue < e->n_queues; queue++)
 		ok = open_queue(c, e, queue);
 	ok = ok && express_load(e, set->hosts) && express_attach(e);
 	if (!ok)
-		snprintf(why, why_n, "%s", strerror(errno));
+		snprintf(why, why_n, "%s", reason(errno));
 	return ok;
 }
 
@@ -59,11 +65,13 @@ static void tell(const struct worker_common *c, const struct express *e)
 		 "packets to subscribers that arrive at %s go past the kernel and its filters",
 		 e->name);
 	say(c, LOG_NOTE, line);
-	if (!e->is_veth)
+	if (!e->is_veth && !e->hides_tags)
 		return;
 	snprintf(line, sizeof(line),
-		 "%s is a veth device: its other end must not leave checksums to be finished "
-		 "(ethtool -K IF tx off)",
+		 e->is_veth ? "%s is a veth device: its other end must not leave checksums and "
+			      "VLAN tags to be finished (ethtool -K IF tx off txvlan off)"
+			    : "%s takes VLAN tags off, packets of every VLAN look alike: if there "
+			      "are any, ethtool -K IF rxvlan off",
 		 e->name);
 	say(c, LOG_WARN, line);
 }
@@ -77,26 +85,16 @@ static void tell_refused(const struct worker_common *c, const char *name, const 
 	say(c, LOG_WARN, line);
 }
 
-static void name_all(struct express_set *set)
-{
-	size_t used = 0;
-
-	snprintf(set->names, sizeof(set->names), "none");
-	for (unsigned i = 0; i < set->n; i++)
-		used += (size_t)snprintf(set->names + used, sizeof(set->names) - used, "%s%s",
-					 i ? ", " : "", set->at[i].name);
-}
-
 /* Sockets that were opened in vain stay idle. */
 void worker_open_express(struct worker_common *c, struct express_set *set, const char *const *names,
-			 unsigned n)
+			 unsigned n, size_t mtu)
 {
 	char why[LOG_LINE_MAX / 2];
 
 	LNS_ASSERT(n <= EXPRESS_INTERFACES_MAX);
 	for (unsigned i = 0; i < n; i++) {
 		struct express *e = &set->at[set->n];
-		if (open_interface(c, set, names[i], why, sizeof(why))) {
+		if (open_interface(c, set, names[i], mtu, why, sizeof(why))) {
 			set->n++;
 			tell(c, e);
 		} else {
@@ -104,14 +102,7 @@ void worker_open_express(struct worker_common *c, struct express_set *set, const
 			tell_refused(c, names[i], why);
 		}
 	}
-	name_all(set);
-}
-
-void worker_close_express(struct express_set *set)
-{
-	while (set->n)
-		express_close(&set->at[--set->n]);
-	express_hosts_close(set->hosts);
+	express_set_name(set);
 }
 
 /* ---- at work --------------------------------------------------------------------------------- */
@@ -132,8 +123,6 @@ bool worker_receive_express(struct worker *w, struct io_xsk *x)
 void worker_check_express(struct worker *w)
 {
 	for (unsigned i = 0; i < w->n_express; i++)
-		if (!io_xsk_check(w->express[i]))
-			say(w->common, LOG_WARN,
-			    "an interface of express_interfaces is gone; once it is back packets "
-			    "take the kernel's way until the next start");
+		if (!io_xsk_check(w->express[i].socket))
+			atomic_store_explicit(&w->express[i].of->gone, true, memory_order_relaxed);
 }

@@ -27,7 +27,8 @@ struct world {
 
 static void route(struct world *w, struct ip_prefix p)
 {
-	struct dp_route_value v = {w->slot, dp_slot_generation(w->tables, w->slot)};
+	struct dp_route_value v = {.slot = w->slot,
+				   .generation = dp_slot_generation(w->tables, w->slot)};
 
 	LNS_ASSERT(dp_route_add_own(w->routes, &p, v));
 }

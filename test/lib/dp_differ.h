@@ -123,7 +123,7 @@ static inline void differ_session(struct differ *d, unsigned i)
 		.ip = ip_addr_v4((10u + i) << 24 | 1),
 	};
 	uint32_t slot = dp_slot_take_own(d->tables, 0);
-	struct dp_route_value v = {slot, dp_slot_generation(d->tables, slot)};
+	struct dp_route_value v = {.slot = slot, .generation = dp_slot_generation(d->tables, slot)};
 	struct ip_prefix p4 = {spec.ip, 32}, p6 = {differ_net6(i), 104};
 
 	LNS_ASSERT(dp_publish_own(d->tables, 0, slot, &spec));

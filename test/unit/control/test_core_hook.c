@@ -242,6 +242,44 @@ static void a_released_session_has_another_number(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+struct told {
+	unsigned n;
+	struct dp_route_value last;
+};
+
+static void note_route(void *ctx, const struct ip_prefix *p, struct dp_route_value v)
+{
+	struct told *t = ctx;
+
+	assert_int_equal(p->len, 32);
+	t->n++;
+	t->last = v;
+}
+
+static void what_brings_packets_is_told_who_is_in_the_garden(void **state)
+{
+	struct core_kit *k = start();
+	struct told t = {0};
+	(void)state;
+
+	dp_routes_watch_own(k->routes, note_route, &t);
+	seen.garden = true;
+	struct sess_key key = kit_login(k, 1, "alice", "wrong");
+	kit_session_up(k, key);
+	assert_int_equal(t.n, 1);
+	assert_true(t.last.by_kernel);
+	assert_true(core_set_garden(k->core, key, false, k->now));
+	assert_int_equal(t.n, 2);
+	assert_false(t.last.by_kernel);
+	assert_int_not_equal(t.last.slot, DP_SLOT_NONE);
+	assert_true(core_set_garden(k->core, key, true, k->now));
+	assert_int_equal(t.n, 3);
+	assert_true(t.last.by_kernel);
+	kit_session_gone(k, key, NULL);
+	assert_int_equal(t.last.slot, DP_SLOT_NONE);
+	assert_int_equal(kit_free(k), 0);
+}
+
 static void a_plugin_that_ends_the_session_meanwhile_is_survived(void **state)
 {
 	struct core_kit *k = start();
@@ -267,6 +305,7 @@ int main(void)
 		cmocka_unit_test(who_is_in_the_garden_ends_nobodys_session),
 		cmocka_unit_test(a_policy_that_is_set_does_not_open_the_garden),
 		cmocka_unit_test(a_released_session_has_another_number),
+		cmocka_unit_test(what_brings_packets_is_told_who_is_in_the_garden),
 		cmocka_unit_test(a_plugin_that_ends_the_session_meanwhile_is_survived),
 	};
 	return cmocka_run_group_tests(tests, test_rcu_start, test_rcu_stop);

@@ -63,7 +63,8 @@ static bool add(unsigned i)
 	struct ip_prefix p = address_of(i);
 
 	slots[i] = dp_slot_take_own(tables, 0);
-	struct dp_route_value v = {slots[i], dp_slot_generation(tables, slots[i])};
+	struct dp_route_value v = {.slot = slots[i],
+				   .generation = dp_slot_generation(tables, slots[i])};
 	up[i] = slots[i] != DP_SLOT_NONE && publish(i) && dp_route_add_own(routes, &p, v);
 	return up[i];
 }
@@ -72,7 +73,8 @@ static bool add(unsigned i)
 static void take_away(unsigned i)
 {
 	struct ip_prefix p = address_of(i);
-	struct dp_route_value v = {slots[i], dp_slot_generation(tables, slots[i])};
+	struct dp_route_value v = {.slot = slots[i],
+				   .generation = dp_slot_generation(tables, slots[i])};
 
 	dp_route_del_own(routes, &p, v);
 	dp_unpublish_own(tables, 0, slots[i]);

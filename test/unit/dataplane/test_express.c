@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "dataplane/express.h"
+#include "dataplane/express_set.h"
 #include "test_alloc.h"
 #include "test_random.h"
 
@@ -28,7 +28,7 @@ static int start(void **state)
 	union bpf_attr map = {
 		.map_type = BPF_MAP_TYPE_XSKMAP, .key_size = 4, .value_size = 4, .max_entries = 1};
 	express = (struct express){.mac = {2, 0, 0xFE, 0xFF, 0x80, 7},
-				   .frame_max = FRAME_MAX,
+				   .take_max = FRAME_MAX,
 				   .sockets = bpf_call_kernel(BPF_MAP_CREATE, &map),
 				   .program = -1,
 				   .link = -1};
@@ -192,16 +192,70 @@ static void after_any_changes_it_knows_who_is_there(void **state)
 	assert_int_equal(express_hosts_left_out(hosts), 0);
 }
 
+static void note_local(void *ctx, uint32_t ip)
+{
+	unsigned *n = ctx;
+
+	*n += ip == 0x7F000001;
+}
+
+/* Each machine has 127.0.0.1. */
+static void the_addresses_of_this_machine_are_known(void **state)
+{
+	(void)state;
+	struct express_locals *l = express_locals_new(&heap.alloc);
+	unsigned found = 0;
+
+	assert_non_null(l);
+	assert_false(express_locals_has(l, 0x7F000001));
+	assert_true(express_locals_read(l, note_local, &found));
+	assert_int_equal(found, 1);
+	assert_true(express_locals_has(l, 0x7F000001));
+	assert_false(express_locals_has(l, 0x7F0000FE));
+	assert_true(express_locals_read(l, note_local, &found));
+	assert_int_equal(found, 1);
+	express_locals_free(l);
+}
+
+static struct ip_prefix prefix(uint32_t ip, uint8_t len)
+{
+	return (struct ip_prefix){ip_addr_v4(ip), len};
+}
+
+static void only_single_addresses_of_others_are_taken(void **state)
+{
+	(void)state;
+	struct express_set set = {0};
+	struct ip_prefix one = prefix(0x0A0B0C0D, 32), local = prefix(0x7F000001, 32),
+			 many = prefix(0x0A0B0C00, 24);
+
+	if (!express_set_open(&set, &heap.alloc))
+		skip();
+	express_hosts_close(hosts);
+	hosts = set.hosts;
+	load_or_skip();
+	express_set_route(&set, &one, true);
+	express_set_route(&set, &many, true);
+	express_set_route(&set, &local, true);
+	assert_true(is_subscriber(0x0A0B0C0D));
+	assert_false(is_subscriber(0x0A0B0C0E));
+	assert_false(is_subscriber(0x7F000001));
+	express_set_route(&set, &one, false);
+	assert_false(is_subscriber(0x0A0B0C0D));
+	set.hosts = NULL; /* end() closes it */
+	express_set_close(&set);
+}
+
 static void what_is_no_ethernet_interface_is_refused(void **state)
 {
 	(void)state;
 	struct express e;
 	char why[128];
 
-	assert_false(express_open(&e, "lo", why, sizeof(why)));
+	assert_false(express_open(&e, "lo", MTU, why, sizeof(why)));
 	assert_string_equal(why, "not an Ethernet interface");
 	express_close(&e);
-	assert_false(express_open(&e, "no-such-one", why, sizeof(why)));
+	assert_false(express_open(&e, "no-such-one", MTU, why, sizeof(why)));
 	assert_string_equal(why, "No such device");
 	express_close(&e);
 }
@@ -216,6 +270,8 @@ int main(void)
 		CASE(without_a_socket_it_is_the_kernels),
 		CASE(networks_beyond_the_room_are_left_out),
 		CASE(after_any_changes_it_knows_who_is_there),
+		CASE(the_addresses_of_this_machine_are_known),
+		CASE(only_single_addresses_of_others_are_taken),
 		CASE(what_is_no_ethernet_interface_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
