@@ -425,7 +425,6 @@ struct dp *dp_start(const struct dp_start_conf *c)
 	dp->common.log = c->log;
 	dp->common.log_ctx = c->log_ctx;
 	dp->common.tun = &dp->tun;
-	dp->tun.stats_fd = -1;
 	if (start(dp, c)) {
 		/* Workers may have written while control did not sleep yet: it looks once. */
 		mail_kick(dp->common.mail, mail_control(dp->common.mail));

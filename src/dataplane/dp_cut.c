@@ -146,3 +146,9 @@ struct span dp_cut_next(struct dp_cut *c, struct wbuf *w)
 	c->index++;
 	return payload;
 }
+
+void dp_cut_skip(struct dp_cut *c, unsigned n)
+{
+	span_take(&c->payload, (size_t)n * c->super.size);
+	c->index = (uint16_t)(c->index + n);
+}

@@ -36,6 +36,8 @@ static inline unsigned dp_cut_count(const struct dp_cut *c)
 {
 	return (unsigned)((c->payload.n + c->super.size - 1) / c->super.size);
 }
+/* Leaves out the next n segments, fewer than are left. */
+void dp_cut_skip(struct dp_cut *c, unsigned n);
 /* Writes the next segment's headers, c->head.n bytes; its payload is what comes back. Empty: there
  * is none left (or *w is bad: it did not fit). */
 struct span dp_cut_next(struct dp_cut *c, struct wbuf *w);

@@ -12,6 +12,11 @@ enum {
 	LOOK_AHEAD = 8,
 	IP6_SRC_AT = 8,
 	DP_SEGMENT_MAX = 9216, /* to be fragmented; longer than any MTU that is in use */
+	IP4_HEADER_MAX = 60,
+	IP4_FLAGS_AT = 6,
+	/* A fragment that is not the last carries so much, where the MRU is least. */
+	FRAGMENT_MIN = (DP_MRU_MIN - IP4_HEADER_MAX) / 8 * 8,
+	MADE_MAX = DP_SCRATCH - DP_REPLIES_MAX * DP_ICMP_MAX, /* bytes of headers and fragments */
 };
 
 /* What is known of one packet on its way. */
@@ -32,6 +37,21 @@ struct run {
 static void drop(const struct dp_world *w, enum drop why)
 {
 	counter_drop(w->counters, why, 1);
+}
+
+/* How many a super-packet stands for. */
+static unsigned packets_of(const struct packet *p)
+{
+	struct dp_cut cut;
+
+	if (!p->super.size || !dp_cut_start(&cut, p->bytes, &p->super))
+		return 1;
+	return dp_cut_count(&cut);
+}
+
+static void drop_all(const struct dp_world *w, const struct packet *p, enum drop why)
+{
+	counter_drop(w->counters, why, packets_of(p));
 }
 
 /* ---- counting -------------------------------------------------------------------------------- */
@@ -89,7 +109,7 @@ static void reply(const struct dp_world *w, struct dp_down *d, const struct pack
 
 static void no_route(const struct dp_world *w, struct dp_down *d, const struct packet *p)
 {
-	drop(w, DROP_NO_ROUTE);
+	drop_all(w, p, DROP_NO_ROUTE);
 	if (!p->v6 && dp_icmp_allowed(&d->unreachable, w->conf->icmp_rate, w->now))
 		reply(w, d, p, ICMP_HOST_UNREACHABLE, 0);
 }
@@ -134,6 +154,14 @@ static bool fits(const struct dp_down *d, size_t n)
 	return d->n_tx < DP_TX_MAX && DP_SCRATCH - d->scratch_used >= n + DP_HEADER_MAX;
 }
 
+/* Room for a datagram of at most n bytes behind its header; none: of no bytes. */
+static struct wbuf room_for(struct dp_down *d, size_t n)
+{
+	size_t left = fits(d, 0) ? DP_SCRATCH - d->scratch_used - DP_HEADER_MAX : 0;
+
+	return wbuf_of(d->scratch + d->scratch_used + DP_HEADER_MAX, left < n ? left : n);
+}
+
 /* Copies each fragment behind room for its header. All or none are sent. */
 static bool send_fragments(struct dp_down *d, const struct dp_session *s, const struct packet *p)
 {
@@ -144,14 +172,13 @@ static bool send_fragments(struct dp_down *d, const struct dp_session *s, const 
 	if (!dp_fragment_start(&f, &p->h4, p->bytes, s->spec.mru))
 		return false;
 	while (f.data.n) {
-		uint8_t *at = d->scratch + d->scratch_used + DP_HEADER_MAX;
-		struct wbuf out = wbuf_of(at, fits(d, s->spec.mru) ? s->spec.mru : 0);
+		struct wbuf out = room_for(d, s->spec.mru);
 		if (!dp_fragment_next(&f, &out)) {
 			d->n_tx = n_tx;
 			d->scratch_used = used;
 			return false;
 		}
-		send(d, s, at, out.n, p);
+		send(d, s, out.p, out.n, p);
 		d->scratch_used += DP_HEADER_MAX + out.n;
 	}
 	return true;
@@ -211,11 +238,14 @@ static void send_segments(struct dp_down *d, const struct dp_session *s, const s
 	d->scratch_used = out.n;
 }
 
-/* Each segment is fragmented by itself. Seldom, so they are made whole first. */
+/* Each segment is fragmented by itself. Seldom, so they are made whole first. All or none are sent.
+ */
 static bool send_segments_long(struct dp_down *d, const struct dp_session *s,
 			       const struct packet *p, struct dp_cut *cut, unsigned most)
 {
 	uint8_t room[DP_SEGMENT_MAX];
+	unsigned n_tx = d->n_tx;
+	size_t used = d->scratch_used;
 
 	if (cut->head.n + cut->super.size > sizeof(room))
 		return false;
@@ -225,8 +255,11 @@ static bool send_segments_long(struct dp_down *d, const struct dp_session *s,
 		wbuf_span(&out, dp_cut_next(cut, &out));
 		segment.bytes = wbuf_written(&out);
 		if (dp_ip4_decode(segment.bytes, &segment.h4) != DP_IP_OK ||
-		    !send_fragments(d, s, &segment))
+		    !send_fragments(d, s, &segment)) {
+			d->n_tx = n_tx;
+			d->scratch_used = used;
 			return false;
+		}
 	}
 	return true;
 }
@@ -235,13 +268,7 @@ static bool send_segments_long(struct dp_down *d, const struct dp_session *s,
 static unsigned send_tail(struct dp_down *d, const struct dp_session *s, struct dp_cut *cut,
 			  const struct packet *p, uint64_t *bytes)
 {
-	uint8_t room[DP_CUT_HEAD_MAX];
-	unsigned n = dp_cut_count(cut);
-
-	for (; n > 1; n--) {
-		struct wbuf unused = wbuf_of(room, sizeof(room));
-		dp_cut_next(cut, &unused);
-	}
+	dp_cut_skip(cut, dp_cut_count(cut) - 1);
 	size_t length = cut->head.n + cut->payload.n;
 	if (length > s->spec.mru || !fits(d, s->header_len + cut->head.n))
 		return 0;
@@ -250,16 +277,14 @@ static unsigned send_tail(struct dp_down *d, const struct dp_session *s, struct 
 	return 1;
 }
 
-/* The first `most` segments. Returns how many were sent; their bytes are added to *bytes. */
+/* The first `most` segments. Returns how many were sent; their bytes are added to *bytes. None is a
+ * SYN, whose MSS would count: a SYN is no super-packet. */
 static unsigned send_super(const struct dp_world *w, struct dp_down *d, const struct dp_session *s,
 			   const struct packet *p, unsigned most, uint64_t *bytes)
 {
-	uint8_t *packet = (uint8_t *)(uintptr_t)p->bytes.p; /* lent to us for writing */
 	struct dp_cut cut;
 	bool ok = true;
 
-	if (s->spec.mss && dp_mss_clamp(packet, p->bytes.n, s->spec.mss))
-		counter_add(w->counters, C_MSS_CLAMPED, 1);
 	if (!dp_cut_start(&cut, p->bytes, &p->super)) {
 		drop(w, DROP_TUN_FORMAT);
 		return 0;
@@ -284,7 +309,7 @@ static unsigned send_super(const struct dp_world *w, struct dp_down *d, const st
 	else
 		ok = false;
 	if (!ok) {
-		drop(w, DROP_NO_MEMORY);
+		counter_drop(w->counters, DROP_NO_MEMORY, n);
 		return 0;
 	}
 	*bytes += (uint64_t)n * cut.head.n + payload;
@@ -304,11 +329,6 @@ static unsigned send_any(const struct dp_world *w, struct dp_down *d, const stru
 }
 
 /* ---- what is done to some sessions ----------------------------------------------------------- */
-
-static unsigned packets_of(const struct packet *p)
-{
-	return p->super.size ? (unsigned)(p->bytes.n / p->super.size + 1) : 1;
-}
 
 /* How many of n packets packet_limit lets pass in this tenth of a second; whoever forwards counts.
  */
@@ -419,9 +439,9 @@ static void to_session(const struct dp_world *w, struct dp_down *d, const struct
 	if (route.slot == DP_SLOT_NONE)
 		no_route(w, d, p);
 	else if (!s || s->generation != route.generation)
-		drop(w, DROP_STALE_ROUTE);
+		drop_all(w, p, DROP_STALE_ROUTE);
 	else if (!(s->spec.flags & (p->v6 ? DP_IP6 : DP_IP4)))
-		drop(w, DROP_PPP_NOT_OPEN);
+		drop_all(w, p, DROP_PPP_NOT_OPEN);
 	else
 		forward(w, d, s, p, run);
 }
@@ -499,15 +519,42 @@ static unsigned read_batch(const struct dp_world *w, const struct dp_packet *in,
 	return good;
 }
 
-/* How many packets from the first on have no more than DP_TX_MAX segments. */
+/* Of the places in struct dp_down. */
+struct need {
+	size_t datagrams, bytes;
+};
+
+static bool may_be_fragmented(const struct dp_packet *in)
+{
+	return in->n >= IP4_HEADER && in->p[0] >> 4 == 4 && !(in->p[IP4_FLAGS_AT] & (IP4_DF >> 8));
+}
+
+/* The most that can become of a packet, whoever it is for. */
+static struct need need_of(const struct dp_packet *in)
+{
+	size_t size = in->super.size;
+	size_t segments = size ? in->n / size + 1 : 1;
+	size_t longest = size ? size + DP_CUT_HEAD_MAX : in->n;
+	size_t heads = size ? segments * (DP_HEADER_MAX + DP_CUT_HEAD_MAX) : 0;
+
+	if (longest <= DP_MRU_MIN || !may_be_fragmented(in))
+		return (struct need){segments, heads};
+	size_t fragments = segments * (longest / FRAGMENT_MIN + 1);
+	return (struct need){fragments,
+			     in->n + heads + fragments * (DP_HEADER_MAX + IP4_HEADER_MAX)};
+}
+
+/* How many packets from the first on surely have room. */
 static unsigned fitting(const struct dp_packet *in, unsigned n)
 {
-	size_t segments = 0;
+	struct need sum = {0, 0};
 	unsigned i = 0;
 
 	for (; i < n; i++) {
-		segments += in[i].super.size ? in[i].n / in[i].super.size + 1 : 1;
-		if (segments > DP_TX_MAX && i > 0)
+		struct need need = need_of(&in[i]);
+		sum.datagrams += need.datagrams;
+		sum.bytes += need.bytes;
+		if ((sum.datagrams > DP_TX_MAX || sum.bytes > MADE_MAX) && i > 0)
 			break;
 	}
 	return i;

@@ -13,6 +13,7 @@
 
 enum {
 	DP_REPLIES_MAX = 32,
+	DP_MRU_MIN = 576, /* no session's is less */
 	/* Headers of DP_TX_MAX segments, or the fragments of the longest packet, and replies. */
 	DP_SCRATCH = DP_TX_MAX * (DP_HEADER_MAX + DP_CUT_HEAD_MAX) + DP_REPLIES_MAX * DP_ICMP_MAX,
 };
@@ -45,8 +46,8 @@ struct dp_down {
 	uint8_t scratch[DP_SCRATCH];
 };
 
-/* n <= DP_BATCH. Takes as many as surely fit into d, at least one, and returns how many. Packets
- * and records stay in use until the batch was sent. */
+/* n <= DP_BATCH. Takes as many as surely fit into d, whatever becomes of them, at least one, and
+ * returns how many. Packets and records stay in use until the batch was sent. */
 unsigned dp_down(const struct dp_world *w, struct dp_down *d, const struct dp_packet *in,
 		 unsigned n);
 

@@ -35,7 +35,9 @@ struct dp_ip4 {
 
 enum dp_ip_fault { DP_IP_OK, DP_IP_BAD_HEADER, DP_IP_BAD_LENGTH };
 
-/* The header checksum is the kernel's business. total_len may be less than in.n (padding). */
+/* The header checksum is the kernel's business. total_len may be less than in.n (padding). A
+ * fragment that reaches beyond the longest packet (RFC 791 3.1) belongs to none; cut further, its
+ * offset would begin anew. */
 static inline enum dp_ip_fault dp_ip4_decode(struct span in, struct dp_ip4 *h)
 {
 	size_t room = in.n;
@@ -54,6 +56,8 @@ static inline enum dp_ip_fault dp_ip4_decode(struct span in, struct dp_ip4 *h)
 	if (in.bad || first >> 4 != 4 || h->header_len < IP4_HEADER)
 		return DP_IP_BAD_HEADER;
 	if (h->total_len < h->header_len || h->total_len > room)
+		return DP_IP_BAD_LENGTH;
+	if ((h->fragment & IP4_OFFSET) * 8u + h->total_len > UINT16_MAX)
 		return DP_IP_BAD_LENGTH;
 	return DP_IP_OK;
 }

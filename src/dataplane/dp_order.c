@@ -10,9 +10,10 @@
 #include "base/hash.h"
 #include "base/panic.h"
 
-enum { FLOWS = 1024, PEERS = 1024, IX_BITS = 16 };
+/* Tables are as large as the batch needs, for they are cleared for each one. */
+enum { PLACES_MIN = 16, PLACES_MAX = 1024, IX_BITS = 16 };
 
-_Static_assert(PEERS >= (int)DP_TX_MAX, "room for a peer of each packet");
+_Static_assert(PLACES_MAX >= (int)DP_TX_MAX, "room for a peer of each packet");
 
 struct flow {
 	uint16_t round;
@@ -23,8 +24,9 @@ struct peers {
 	const struct l2tp_path *last;
 	uint16_t last_number;
 	uint16_t n;
-	uint16_t number[PEERS];		     /* 1..n; 0 = free */
-	const struct l2tp_path *path[PEERS]; /* only where number is not 0 */
+	unsigned mask;
+	uint16_t number[PLACES_MAX];		  /* 1..n; 0 = free */
+	const struct l2tp_path *path[PLACES_MAX]; /* only where number is not 0 */
 };
 
 /* Cheap: peers are few, and a collision costs a comparison only. */
@@ -34,16 +36,16 @@ static unsigned path_hash(const struct l2tp_path *p)
 
 	for (unsigned i = 0; i < sizeof(p->peer.ip.b); i++)
 		v = v * 31 + p->peer.ip.b[i];
-	return (unsigned)(hash_u64(v ^ (uint64_t)p->peer.port << 40 ^ p->local) % PEERS);
+	return (unsigned)hash_u64(v ^ (uint64_t)p->peer.port << 40 ^ p->local);
 }
 
 static uint16_t peer_number(struct peers *peers, const struct l2tp_path *path)
 {
 	if (peers->last && l2tp_path_equal(peers->last, path))
 		return peers->last_number;
-	unsigned i = path_hash(path);
+	unsigned i = path_hash(path) & peers->mask;
 	while (peers->number[i] && !l2tp_path_equal(peers->path[i], path))
-		i = (i + 1) % PEERS;
+		i = (i + 1) & peers->mask;
 	if (!peers->number[i]) {
 		peers->number[i] = ++peers->n;
 		peers->path[i] = path;
@@ -76,22 +78,34 @@ static void sort(uint64_t *k, unsigned n)
 		}
 }
 
+/* A power of two, twice as many as there are packets where that is possible. */
+static unsigned places_for(unsigned n)
+{
+	unsigned places = PLACES_MIN;
+
+	while (places < 2 * n && places < PLACES_MAX)
+		places *= 2;
+	return places;
+}
+
 void dp_order(const struct dp_tx *tx, unsigned n, uint16_t *order)
 {
 	struct peers peers;
-	struct flow flows[FLOWS];
+	struct flow flows[PLACES_MAX];
 	uint64_t keys[DP_TX_MAX];
+	unsigned places = places_for(n);
 	bool sorted = true;
 
 	LNS_ASSERT(n <= DP_TX_MAX);
 	peers.last = NULL;
 	peers.n = 0;
-	memset(peers.number, 0, sizeof(peers.number));
-	memset(flows, 0, sizeof(flows));
+	peers.mask = places - 1;
+	memset(peers.number, 0, places * sizeof(peers.number[0]));
+	memset(flows, 0, places * sizeof(flows[0]));
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t peer = peer_number(&peers, &tx[i].session->spec.path);
 		uint16_t len = (uint16_t)dp_tx_len(&tx[i]);
-		uint64_t round = round_of(&flows[tx[i].flow % FLOWS], len);
+		uint64_t round = round_of(&flows[tx[i].flow & peers.mask], len);
 		keys[i] = peer << 48 | round << 32 | (uint64_t)(0xFFFFu - len) << IX_BITS | i;
 		sorted = sorted && (i == 0 || keys[i - 1] < keys[i]);
 	}

@@ -24,6 +24,9 @@ enum {
 	TX_ARENA = 128 * 1024, /* of copied datagrams */
 	GSO_SEGMENTS = 64,
 	GSO_BYTES = 65507,
+	/* Where the kernel refuses a run (outer IPsec), it does so with every one: so many
+	 * datagrams go by themselves until it is tried again. */
+	GSO_PAUSE = 4096,
 	L2TP_MIN = 6, /* a shorter datagram is not worth its place */
 };
 
@@ -65,6 +68,7 @@ struct io_udp {
 	int fd;
 	bool any;	     /* bound to 0.0.0.0: our address comes and goes with each datagram */
 	uint32_t drops_seen; /* SO_RXQ_OVFL of the kernel */
+	unsigned gso_pause;  /* datagrams until runs are tried again */
 	unsigned rx_messages;
 	size_t rx_bytes;
 	uint8_t *rx_memory;
@@ -185,8 +189,11 @@ static struct ip_addr addr_of(const struct in_addr *a)
 	return ip_addr_v4(ntohl(a->s_addr));
 }
 
+/* Since Linux 6.18 an older number may come after a newer one. */
 static void count_drops(struct io_udp *u, uint32_t total)
 {
+	if ((int32_t)(total - u->drops_seen) <= 0)
+		return;
 	counter_drop(u->conf.counters, DROP_SOCKET_FULL, total - u->drops_seen);
 	u->drops_seen = total;
 }
@@ -244,7 +251,7 @@ static unsigned rx_split(struct io_udp *u, unsigned i, unsigned n)
 	return n;
 }
 
-unsigned io_udp_read(struct io_udp *u)
+unsigned io_udp_read(struct io_udp *u, unsigned *count)
 {
 	unsigned n = 0;
 	uint64_t bytes = 0;
@@ -262,7 +269,8 @@ unsigned io_udp_read(struct io_udp *u)
 		counter_add(u->conf.counters, C_L2TP_RX_PACKETS, n);
 		counter_add(u->conf.counters, C_L2TP_RX_BYTES, bytes);
 	}
-	return n;
+	*count = n;
+	return got > 0 ? (unsigned)got : 0;
 }
 
 unsigned io_udp_fill(const struct io_udp *u)
@@ -371,7 +379,7 @@ static unsigned run_length(const struct io_udp *u, const struct dp_tx *tx, const
 	size_t bytes = dp_tx_len(first);
 	unsigned i = 1;
 
-	if (!u->conf.gso)
+	if (!u->conf.gso || u->gso_pause)
 		return 1;
 	for (; i < n && i < GSO_SEGMENTS; i++) {
 		const struct dp_tx *t = &tx[order[i]];
@@ -390,6 +398,7 @@ void io_udp_send_batch(struct io_udp *u, const struct dp_tx *tx, const uint16_t 
 	for (unsigned done = 0, run; done < n; done += run) {
 		const struct dp_tx *first = &tx[order[done]];
 		run = run_length(u, tx, order + done, n - done);
+		u->gso_pause -= u->gso_pause > 0;
 		if (u->tx.n == TX_MESSAGES || u->tx.n_iov + 2 * run > TX_VECTORS)
 			io_udp_flush(u);
 		unsigned i = u->tx.n;
@@ -432,6 +441,7 @@ static void send_apart(struct io_udp *u, unsigned i)
 	struct iovec *iov = m.msg_iov, *end = iov + m.msg_iovlen;
 	size_t each = u->tx.segment_len[i];
 
+	u->gso_pause = GSO_PAUSE;
 	m.msg_controllen -= CMSG_SPACE(sizeof(uint16_t));
 	if (m.msg_controllen == 0)
 		m.msg_control = NULL;

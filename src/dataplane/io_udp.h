@@ -30,9 +30,10 @@ struct io_udp *io_udp_open(const struct io_udp_conf *conf);
 void io_udp_close(struct io_udp *u);
 int io_udp_fd(const struct io_udp *u);
 
-/* Takes what has arrived, at most one batch of system buffers. Returns the number of datagrams;
- * 0 = nothing there. They stay until the next call. */
-unsigned io_udp_read(struct io_udp *u);
+/* Takes what has arrived, at most one batch of system buffers; *n: the number of datagrams, which
+ * stay until the next call. Returns how many the kernel gave, merged ones as one and those that are
+ * too short for us among them; 0 = nothing there. */
+unsigned io_udp_read(struct io_udp *u, unsigned *n);
 /* How full the kernel's receive buffer is, in percent; asks the kernel. */
 unsigned io_udp_fill(const struct io_udp *u);
 struct dp_datagram *io_udp_datagrams(struct io_udp *u);

@@ -254,7 +254,7 @@ static const char *step_of(const struct tun_conf *c, unsigned queue)
 
 bool tun_open(struct tun *t, const struct tun_conf *c, char *why, size_t why_n)
 {
-	*t = (struct tun){.stats_fd = -1};
+	*t = (struct tun){.stats = NULL};
 	for (unsigned i = 0; i < c->n_queues; i++)
 		if (!queue_open(t, c, i == 0 ? c->name : t->name)) {
 			fail(why, why_n, t->n <= i ? "/dev/net/tun" : step_of(c, i));
@@ -266,7 +266,7 @@ bool tun_open(struct tun *t, const struct tun_conf *c, char *why, size_t why_n)
 		return false;
 	}
 	/* Of this thread's network namespace, whatever /sys shows. */
-	t->stats_fd = open("/proc/thread-self/net/dev", O_RDONLY | O_CLOEXEC);
+	t->stats = fopen("/proc/thread-self/net/dev", "re");
 	return true;
 }
 
@@ -274,32 +274,42 @@ void tun_close(struct tun *t)
 {
 	while (t->n)
 		close(t->fds[--t->n]);
-	if (t->stats_fd >= 0)
-		close(t->stats_fd);
-	t->stats_fd = -1;
+	if (t->stats)
+		fclose(t->stats);
+	t->stats = NULL;
 }
 
-/* "name: " and 16 numbers; the 12th is what was dropped on its way out of the kernel. */
+/* "  name: " and 16 numbers; the 12th is what was dropped on its way out of the kernel. */
+static bool read_dropped(const char *line, const char *name, uint64_t *dropped)
+{
+	enum { DROPPED = 12 };
+	size_t n = strlen(name);
+
+	line += strspn(line, " ");
+	if (strncmp(line, name, n) != 0 || line[n] != ':')
+		return false;
+	line += n + 1;
+	for (unsigned i = 0; i < DROPPED; i++) {
+		char *end;
+		*dropped = strtoull(line, &end, 10);
+		if (end == line)
+			return false;
+		line = end;
+	}
+	return true;
+}
+
 bool tun_dropped(const struct tun *t, uint64_t *dropped)
 {
-	enum { DROPPED = 12, TEXT_MAX = 65536 };
-	char *text = malloc(TEXT_MAX);
-	ssize_t n = text && t->stats_fd >= 0 ? pread(t->stats_fd, text, TEXT_MAX - 1, 0) : -1;
-	char name[TUN_NAME_MAX + 2];
-	const char *at = NULL;
+	char *line = NULL;
+	size_t room = 0;
+	bool found = false;
 
-	snprintf(name, sizeof(name), "%s:", t->name);
-	if (n > 0) {
-		text[n] = '\0';
-		at = strstr(text, name);
-	}
-	if (at)
-		at += strlen(name);
-	for (unsigned i = 0; at && i < DROPPED; i++) {
-		char *end;
-		*dropped = strtoull(at, &end, 10);
-		at = end == at ? NULL : end;
-	}
-	free(text);
-	return at != NULL;
+	if (!t->stats)
+		return false;
+	rewind(t->stats);
+	while (!found && getline(&line, &room, t->stats) > 0)
+		found = read_dropped(line, t->name, dropped);
+	free(line);
+	return found;
 }

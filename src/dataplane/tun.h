@@ -6,6 +6,7 @@
 #define LNS_TUN_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/addr.h"
 #include "base/facts.h"
@@ -29,7 +30,7 @@ struct tun {
 	unsigned ifindex;
 	unsigned n;
 	int fds[LNS_WORKERS_MAX];
-	int stats_fd;	     /* -1: not to be had */
+	FILE *stats;	     /* of all interfaces; NULL: not to be had */
 	bool threads_behind; /* workers go before its NAPI threads */
 };
 

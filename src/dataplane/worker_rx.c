@@ -9,7 +9,7 @@ enum {
 	EARLY_MAX = 64,	    /* frames of unknown sessions looked at in one batch */
 	LETTERS_MAX = 2048, /* messages taken in one turn */
 	/* The receive buffer that is so full, in percent, is emptied until it is so empty. */
-	MANY = 64, /* datagrams in a turn; after so many it is asked how full it is */
+	MANY = 64, /* in a turn; after so many it is asked how full it is */
 	FILL_HIGH = 50,
 	FILL_LOW = 10,
 	SHED_READS = 256,
@@ -147,23 +147,24 @@ static void shed(struct worker *w, struct io_udp *u)
 {
 	unsigned n;
 
-	for (unsigned reads = 0; reads < SHED_READS && (n = io_udp_read(u)); reads++) {
+	for (unsigned reads = 0; reads < SHED_READS && io_udp_read(u, &n); reads++) {
 		take_all(w, u, n, true);
 		if (reads % 4 == 3 && io_udp_fill(u) <= FILL_LOW)
 			break;
 	}
 }
 
-/* Datagrams that the kernel could not merge come a few at a time, however many wait. */
+/* Datagrams that the kernel could not merge come a few at a time, however many wait. Those that are
+ * too short to be taken count, too. */
 bool worker_receive(struct worker *w, struct io_udp *u)
 {
-	unsigned n, since = 0;
+	unsigned got, n, since = 0;
 	bool any = false;
 
-	for (unsigned round = 0; round < ROUNDS_MAX && (n = io_udp_read(u)); round++) {
+	for (unsigned round = 0; round < ROUNDS_MAX && (got = io_udp_read(u, &n)); round++) {
 		any = true;
 		take_all(w, u, n, false);
-		since += n;
+		since += n > got ? n : got;
 		if (since < MANY)
 			continue;
 		since = 0;
@@ -175,7 +176,7 @@ bool worker_receive(struct worker *w, struct io_udp *u)
 
 /* ---- from the core --------------------------------------------------------------------------- */
 
-/* Datagrams of one socket stand together in the order. */
+/* In runs of one socket. */
 void worker_send_down(struct worker *w, const struct dp_tx *tx, unsigned n_tx,
 		      const uint16_t *order)
 {

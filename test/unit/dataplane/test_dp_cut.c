@@ -247,7 +247,39 @@ static void a_batch_that_is_too_much_is_taken_in_parts(void **state)
 	p = make(&s, 10);
 	assert_int_equal(dp_down(&f->world, &down, &p, 1), 1);
 	assert_int_equal(down.n_tx, 0);
-	assert_int_equal(fix_drops(f, DROP_NO_MEMORY), 1);
+	assert_int_equal(fix_drops(f, DROP_NO_MEMORY), 6000);
+}
+
+static void super_packets_that_must_be_fragmented_are_not_lost(void **state)
+{
+	struct fixture *f = *state;
+	struct seg s = some(false, true, 61600);
+	unsigned sent = 0;
+
+	f->spec.mru = 1000;
+	fix_publish(f);
+	s.fragment = 0;
+	struct dp_packet p = make(&s, 1400), batch[4] = {p, p, p, p};
+	for (unsigned done = 0; done < 4; sent += down.n_tx)
+		done += dp_down(&f->world, &down, batch + done, 4 - done);
+	assert_int_equal(sent, 4 * 2 * 44);
+	assert_int_equal(fix_drops(f, DROP_NO_MEMORY), 0);
+}
+
+static void the_limit_counts_what_a_super_packet_stands_for(void **state)
+{
+	struct fixture *f = *state;
+	struct seg s = some(false, true, 14000);
+	struct dp_packet p = make(&s, 1400);
+
+	f->conf.packet_limit = 10;
+	dp_down(&f->world, &down, &p, 1);
+	assert_int_equal(down.n_tx, 10);
+	assert_int_equal(fix_drops(f, DROP_PACKET_LIMIT), 0);
+	p = make(&s, 1400);
+	dp_down(&f->world, &down, &p, 1);
+	assert_int_equal(down.n_tx, 0);
+	assert_int_equal(fix_drops(f, DROP_PACKET_LIMIT), 10);
 }
 
 static void what_is_not_a_super_packet_is_refused(void **state)
@@ -311,6 +343,8 @@ int main(void)
 		TEST(the_mru_is_that_of_a_segment),
 		TEST(long_segments_without_df_are_fragmented),
 		TEST(a_batch_that_is_too_much_is_taken_in_parts),
+		TEST(super_packets_that_must_be_fragmented_are_not_lost),
+		TEST(the_limit_counts_what_a_super_packet_stands_for),
 		TEST(what_is_not_a_super_packet_is_refused),
 		TEST(every_truncation_is_refused),
 	};

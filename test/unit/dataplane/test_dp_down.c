@@ -164,6 +164,42 @@ static void too_big_without_df_is_fragmented(void **state)
 	assert_int_equal(c.down_packets, 1);
 }
 
+static void a_batch_of_long_packets_is_fragmented_without_loss(void **state)
+{
+	struct fixture *f = *state;
+	static struct room rooms[DP_BATCH];
+	struct dp_packet in[DP_BATCH];
+	unsigned made = 0;
+
+	f->spec.mru = 1454;
+	fix_publish(f);
+	for (unsigned i = 0; i < DP_BATCH; i++)
+		in[i] = packet_in(&rooms[i], fix_ip(10, 0, 0, 1), 1492, 0);
+	for (unsigned done = 0; done < DP_BATCH;) {
+		done += dp_down(&f->world, &down, in + done, DP_BATCH - done);
+		made += down.n_tx;
+	}
+	assert_int_equal(made, 2 * DP_BATCH);
+	assert_int_equal(fix_drops(f, DROP_NO_MEMORY), 0);
+}
+
+/* Cut once more, its offset would begin anew: a first fragment that no access list has seen. */
+static void a_fragment_beyond_the_longest_packet_is_dropped(void **state)
+{
+	struct fixture *f = *state;
+	struct room room;
+
+	f->spec.mru = 1454;
+	fix_publish(f);
+	forward_one(f, packet_in(&room, fix_ip(10, 0, 0, 1), 1492, 0x1F4D));
+	assert_int_equal(down.n_tx, 0);
+	assert_int_equal(fix_drops(f, DROP_TUN_FORMAT), 1);
+	forward_one(f, packet_in(&room, fix_ip(10, 0, 0, 1), 1492, (65535 - 1492) / 8));
+	assert_int_equal(down.n_tx, 2);
+	for (unsigned i = 0; i < down.n_tx; i++)
+		assert_true((down.tx[i].body[16] << 8 | down.tx[i].body[17]) & IP4_OFFSET);
+}
+
 static void stale_routes_and_closed_links_drop(void **state)
 {
 	struct fixture *f = *state;
@@ -295,6 +331,8 @@ int main(void)
 		TEST(icmp_errors_are_not_answered),
 		TEST(too_big_with_df_tells_the_mtu),
 		TEST(too_big_without_df_is_fragmented),
+		TEST(a_batch_of_long_packets_is_fragmented_without_loss),
+		TEST(a_fragment_beyond_the_longest_packet_is_dropped),
 		TEST(stale_routes_and_closed_links_drop),
 		TEST(every_truncation_is_dropped),
 		TEST(ipv6_gets_its_protocol),
