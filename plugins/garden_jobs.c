@@ -252,13 +252,22 @@ static int carry_out_all(const struct order *orders, unsigned n, char said[RUN_S
 	return status == 0;
 }
 
-/* One that cannot be done must not keep the others from it. */
+static int is_stopping(void)
+{
+	pthread_mutex_lock(&jobs.lock);
+	int stopping = jobs.stopping;
+	pthread_mutex_unlock(&jobs.lock);
+	return stopping;
+}
+
+/* One that cannot be done must not keep the others from it. Who waits for the end does not wait for
+ * all of them. */
 static int carry_out_each(const struct order *orders, unsigned n)
 {
 	char said[RUN_SAID], ip[PLUGIN_ADDR_SIZE + 4] = "all";
 	int well = 1;
 
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n && !is_stopping(); i++) {
 		if (carry_out_all(&orders[i], 1, said) || orders[i].what == GARDEN_DELETE)
 			continue;
 		if (orders[i].what == GARDEN_ADD)
@@ -290,7 +299,7 @@ static void carry_out(const struct order *orders, unsigned n)
 		set_up();
 	if (carry_out_all(orders, n, said))
 		return;
-	for (unsigned done = 0, part; done < n; done += part) {
+	for (unsigned done = 0, part; done < n && !is_stopping(); done += part) {
 		part = n - done < EACH_MAX ? n - done : (unsigned)EACH_MAX;
 		if (n <= EACH_MAX || !carry_out_all(orders + done, part, said))
 			well &= carry_out_each(orders + done, part);
@@ -323,14 +332,6 @@ static struct order *take(unsigned *n)
 	jobs.full_told = 0;
 	pthread_mutex_unlock(&jobs.lock);
 	return taken;
-}
-
-static int is_stopping(void)
-{
-	pthread_mutex_lock(&jobs.lock);
-	int stopping = jobs.stopping;
-	pthread_mutex_unlock(&jobs.lock);
-	return stopping;
 }
 
 static void *work(void *arg)

@@ -224,7 +224,9 @@ struct plugin_functions {
 	int (*filter)(plugin_session s, const char *in, const char *out);
 	/* Into or out of the walled garden. No accounting inside; on release a Start is sent. */
 	int (*walled_garden)(plugin_session s, int on);
-	/* Another user name; its other sessions end unless duplicates are allowed. */
+	/* Another user name; its other sessions end unless duplicates are allowed. Refused while
+	 * the sessions of a user are gone through: a CoA-Request or Disconnect-Request by name, a
+	 * drop. */
 	int (*set_username)(plugin_session s, const char *name);
 	int (*set_connect_speed)(plugin_session s, uint64_t tx, uint64_t rx);
 	/* In radius_account: adds a Cisco-AVPair. 0: no room. */

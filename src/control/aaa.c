@@ -57,8 +57,11 @@ static bool is_guest(const struct core *c, struct span user)
 static void hand_over_address(struct core *c, struct core_session *old, nsec now)
 {
 	core_session_disown_ip(c, old);
-	if (old->ip_claimed)
+	if (old->ip_claimed) {
 		ippool_give_back(c->pool, &old->ip, old->key, now);
+		if (old->ip_from_pool)
+			counter_add(c->env.counters, C_IP_FREED, 1);
+	}
 	old->ip_claimed = false;
 }
 
@@ -70,6 +73,7 @@ void aaa_end_duplicates(struct core *c, struct core_session *s, const char *text
 
 	struct end_reason why = core_reason(3, 0, TERM_ADMIN_RESET, text);
 	struct list_head *it;
+	c->walks++;
 	list_each (it, &s->user->sessions) {
 		struct core_session *old = container_of(it, struct core_session, of_user);
 		if (old == s || !old->authenticated || core_in_garden(old))
@@ -79,6 +83,7 @@ void aaa_end_duplicates(struct core *c, struct core_session *s, const char *text
 		core_session_end(c, old, &why, now);
 		hand_over_address(c, old, now);
 	}
+	c->walks--;
 }
 
 /* Two sessions cannot have one address: the newer one keeps it. */
@@ -117,8 +122,8 @@ static bool assign_address(struct core *c, struct core_session *s, const struct 
 	} else {
 		s->ip_claimed = ippool_take(c->pool, pool_of(c, g), user, s->key, now, &s->ip);
 		s->ip_from_pool = s->ip_claimed;
-		if (!s->ip_claimed)
-			return false;
+		if (!s->ip_claimed || core_session_at(c, &s->ip))
+			return false; /* the pool could not be told whose it is, without memory */
 		counter_add(c->env.counters, C_IP_ALLOCATED, 1);
 	}
 	return core_session_own_ip(c, s);

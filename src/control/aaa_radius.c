@@ -334,7 +334,8 @@ static void on_accept(struct core *c, struct core_session *s, const struct rad_a
 				 "%u attributes of the Access-Accept ignored, the first is %s",
 				 g.ignored, g.ignored_name);
 		core_hook_grant(c, s, &g.pairs, &g.profile.policy);
-		aaa_accept(c, s, &g, now);
+		if (!s->dying) /* a plugin may have ended it */
+			aaa_accept(c, s, &g, now);
 	}
 	rad_grant_wipe(&g);
 }

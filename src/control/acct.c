@@ -175,8 +175,12 @@ void acct_interim_due(struct core *c, struct core_session *s, nsec now)
 	uint8_t attrs[ATTRS_MAX];
 	struct wbuf w = wbuf_of(attrs, sizeof(attrs));
 
-	if (s->dying || !is_on(c))
+	if (s->dying)
 		return;
+	if (!is_on(c)) { /* it may be switched on again */
+		interim_start(c, s, now);
+		return;
+	}
 	struct sess_counters n = acct_counters(c, s);
 	put_start(c, s, STATUS_INTERIM, &w);
 	put_counters(s, &n, now, &w);

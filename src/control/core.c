@@ -296,11 +296,13 @@ unsigned core_drop_user(struct core *c, struct span user, const struct end_reaso
 
 	if (!u)
 		return 0;
+	c->walks++;
 	list_each (it, &u->sessions) {
 		struct core_session *s = container_of(it, struct core_session, of_user);
 		n += !s->dying;
 		core_session_end(c, s, why, now);
 	}
+	c->walks--;
 	return n;
 }
 
@@ -335,21 +337,53 @@ void core_leave(struct core *c, nsec now)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static void take_own(struct core *c, const struct ip_addr *ip, nsec now)
-{
-	static const struct sess_key nobody = {.gen = 1}; /* session ids are never 0 */
+static const struct sess_key nobody = {.gen = 1}; /* session ids are never 0 */
 
-	if (c->pool && ip_addr_is_set(ip))
+static void take_one(struct core *c, const struct ip_addr *ip, nsec now)
+{
+	if (ip_addr_is_set(ip))
 		ippool_claim(c->pool, ip, span_str("(this server)"), nobody, now);
+}
+
+static void leave_one(struct core *c, const struct ip_addr *ip, nsec now)
+{
+	if (ip_addr_is_set(ip))
+		ippool_give_back(c->pool, ip, nobody, now);
+}
+
+static void each_own(struct core *c, void (*act)(struct core *c, const struct ip_addr *, nsec now),
+		     nsec now)
+{
+	if (!c->pool)
+		return;
+	act(c, &c->conf->tun_address, now);
+	act(c, &c->conf->peer_address, now);
+	for (unsigned i = 0; i < c->conf->n_bind; i++)
+		act(c, &c->conf->bind[i], now);
 }
 
 /* A pool may cover our own addresses; no subscriber may have them. */
 static void take_own_addresses(struct core *c, nsec now)
 {
-	take_own(c, &c->conf->tun_address, now);
-	take_own(c, &c->conf->peer_address, now);
-	for (unsigned i = 0; i < c->conf->n_bind; i++)
-		take_own(c, &c->conf->bind[i], now);
+	each_own(c, take_one, now);
+}
+
+void core_pool_leave(struct core *c, nsec now)
+{
+	each_own(c, leave_one, now);
+}
+
+void core_pool_join(struct core *c, nsec now)
+{
+	struct list_head *it;
+
+	take_own_addresses(c, now);
+	list_each (it, &c->sessions) {
+		struct core_session *s = container_of(it, struct core_session, by_age);
+		if (s->ip_owned && !s->ip_claimed)
+			s->ip_claimed =
+				ippool_claim(c->pool, &s->ip, core_session_user(s), s->key, now);
+	}
 }
 
 struct core *core_new(const struct core_env *env, const struct conf *conf, struct ippool *pool,
@@ -418,6 +452,7 @@ void core_conf(struct core *c, const struct conf *conf, const struct local_users
 {
 	struct rad_client_conf radius;
 
+	core_pool_leave(c, now);
 	c->conf = conf;
 	c->users = users;
 	aaa_radius_terms(c);
@@ -450,10 +485,14 @@ nsec core_turn(struct core *c, nsec now)
 	return nsec_min(next, core_queries_next(c));
 }
 
+bool core_waits(const struct core *c)
+{
+	return rad_client_outstanding(c->radius) > 0 || acct_late_waits(c) || c->accounting_ends;
+}
+
 bool core_busy(const struct core *c)
 {
-	return !list_empty(&c->sessions) || rad_client_outstanding(c->radius) > 0 ||
-	       acct_late_waits(c) || c->accounting_ends;
+	return !list_empty(&c->sessions) || core_waits(c);
 }
 
 const struct rad_client *core_radius(const struct core *c)

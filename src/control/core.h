@@ -58,6 +58,10 @@ struct core *core_new(const struct core_env *env, const struct conf *conf, struc
 		      const struct local_users *users, nsec now);
 void core_free(struct core *c);
 void core_conf(struct core *c, const struct conf *conf, const struct local_users *users, nsec now);
+/* Before and after the pool's ranges are replaced: our own addresses, and those that sessions have
+ * from elsewhere, are never given out of the new ones. */
+void core_pool_leave(struct core *c, nsec now);
+void core_pool_join(struct core *c, nsec now);
 
 void core_msg(struct core *c, unsigned from_worker, const struct msg *m, nsec now);
 /* A datagram arrived on RADIUS client socket `sock`. */
@@ -70,7 +74,9 @@ bool core_dae_rx(struct core *c, const struct sock_addr *from, struct span datag
 		 struct wbuf *reply, nsec now);
 /* Handles what is due; returns when to call again. */
 nsec core_turn(struct core *c, nsec now);
-/* True while RADIUS requests or sessions remain: a drain is not complete. */
+/* True while a RADIUS server has something to answer, or to be told. */
+bool core_waits(const struct core *c);
+/* The same, or sessions remain: a drain is not complete. */
 bool core_busy(const struct core *c);
 
 /* ---- what management may see: copies, never pointers into the tables ------------------------ */

@@ -75,30 +75,28 @@ static const struct core_dae_client *client_of(const struct core *c, const struc
 
 /* ---- requests that come again ---------------------------------------------------------------- */
 
-/* The same packet again, repeated by the client or replayed by somebody else: it gets the same
- * answer and nothing is done. NULL: a new one. Without an Event-Timestamp a client may well mean
- * another session by the same bytes later (RFC 5080 2.2.2). */
-static const struct core_dae_done *done_before(const struct core *c, const struct sock_addr *from,
-					       const struct rad_packet *p, nsec now)
+/* The same packet again, repeated by the client or replayed by somebody else, from wherever: it
+ * gets the same answer and nothing is done. NULL: a new one. Without an Event-Timestamp a client
+ * may well mean another session by the same bytes later (RFC 5080 2.2.2). */
+static const struct core_dae_done *done_before(const struct core *c, const struct rad_packet *p,
+					       nsec now)
 {
 	for (unsigned i = 0; i < CORE_DAE_DONE; i++) {
 		const struct core_dae_done *d = &c->dae_done[i];
 		if (d->used && d->id == p->id && nsec_before(now, d->until) &&
-		    ip_addr_equal(&d->from, &from->ip) &&
 		    mem_equal_ct(d->authenticator, p->authenticator, RAD_AUTHENTICATOR))
 			return d;
 	}
 	return NULL;
 }
 
-static void remember(struct core *c, const struct sock_addr *from, const struct rad_packet *p,
-		     enum rad_error_cause error, nsec now)
+static void remember(struct core *c, const struct rad_packet *p, enum rad_error_cause error,
+		     nsec now)
 {
 	struct core_dae_done *d = &c->dae_done[c->next_dae_done++ % CORE_DAE_DONE];
 
 	*d = (struct core_dae_done){.used = true,
 				    .id = p->id,
-				    .from = from->ip,
 				    .error = (uint16_t)error,
 				    .until = nsec_add(now, NSEC_S(DONE_S))};
 	memcpy(d->authenticator, p->authenticator, RAD_AUTHENTICATOR);
@@ -199,7 +197,7 @@ static bool find_one(const struct core *c, const struct rad_dae_request *q,
 }
 
 /* Those of one user are looked up too; station ids alone need a walk over all. No action takes a
- * session out of a list: it ends when its worker says so. */
+ * session out of a list: it ends when its worker says so, and plugins must not rename it. */
 static void for_each_match(struct core *c, const struct rad_dae_request *q, dae_action *act,
 			   struct outcome *did, nsec now)
 {
@@ -207,6 +205,7 @@ static void for_each_match(struct core *c, const struct rad_dae_request *q, dae_
 	struct core_session *one;
 	struct list_head *it;
 
+	c->walks++;
 	if (find_one(c, q, &one)) {
 		act_on(c, one, q, act, did, now);
 	} else if (u) {
@@ -216,6 +215,7 @@ static void for_each_match(struct core *c, const struct rad_dae_request *q, dae_
 		list_each (it, &c->sessions)
 			act_on(c, container_of(it, struct core_session, by_age), q, act, did, now);
 	}
+	c->walks--;
 }
 
 /* ---- what is done ---------------------------------------------------------------------------- */
@@ -418,11 +418,11 @@ bool core_dae_rx(struct core *c, const struct sock_addr *from, struct span datag
 		counter_add(c->env.counters, C_DAE_DROPPED, 1);
 		return false;
 	}
-	const struct core_dae_done *done = done_before(c, from, &p, now);
+	const struct core_dae_done *done = done_before(c, &p, now);
 	enum rad_error_cause error =
 		done ? (enum rad_error_cause)done->error : carry_out(c, &q, now);
 	if (!done) {
-		remember(c, from, &p, error, now);
+		remember(c, &p, error, now);
 		if (error != RAD_ERROR_NONE) {
 			counter_add(c->env.counters, C_DAE_REFUSED, 1);
 			log_nak(c, from, &q, error);

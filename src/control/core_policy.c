@@ -109,7 +109,7 @@ bool core_set_user(struct core *c, struct sess_key key, struct span user, nsec n
 {
 	struct core_session *s = core_session_get(c, key);
 
-	if (!s || s->dying || user.n == 0 || user.n > LNS_USER_MAX ||
+	if (!s || s->dying || c->walks || user.n == 0 || user.n > LNS_USER_MAX ||
 	    !core_session_name(c, s, user))
 		return false;
 	aaa_end_duplicates(c, s, "another session was given its user name", now);

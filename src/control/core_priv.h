@@ -152,7 +152,6 @@ struct core_dae_done {
 	uint8_t id;
 	uint16_t error; /* enum rad_error_cause of the answer */
 	nsec until;	/* it is forgotten then */
-	struct ip_addr from;
 	uint8_t authenticator[RAD_AUTHENTICATOR];
 };
 
@@ -208,6 +207,7 @@ struct core {
 	bool late_full_told, journal_full_told;
 
 	bool accounting;      /* Accounting-On was sent */
+	unsigned walks;	      /* over a user's sessions: no name may change meanwhile */
 	bool accounting_ends; /* Accounting-Off is due */
 	bool closing;	      /* all sessions are ending: Accounting-Off comes behind them */
 };

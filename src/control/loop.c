@@ -68,11 +68,9 @@ static bool ended(const struct loop *l, nsec now)
 		return true;
 	if (!nsec_reached(l->phase_min, now) || !bgp_io_is_drained(l->bgp))
 		return false;
-	struct core_totals totals;
-	core_totals(l->core, &totals);
 	if (l->phase == PHASE_LEAVE)
-		return totals.radius_outstanding == 0 && !dp_busy(l->dp);
-	return totals.sessions == 0 && !core_busy(l->core) && !dp_busy(l->dp);
+		return !core_waits(l->core) && !dp_busy(l->dp);
+	return !core_busy(l->core) && !dp_busy(l->dp);
 }
 
 /* ---- one turn ------------------------------------------------------------------------------ */

@@ -152,8 +152,11 @@ void loop_bundle_apply(struct loop *l, struct conf_bundle *b, nsec now)
 		old.users = cli_server_update(l->cli, fresh, b->users);
 	if (users != l->users)
 		old.subscribers = l->users;
-	if (b->pool)
+	if (b->pool) {
+		core_pool_leave(l->core, now);
 		replace_pool(l, b->pool); /* it has the old ranges then */
+		core_pool_join(l->core, now);
+	}
 	l->conf = fresh;
 	l->users = users;
 	*b = (struct conf_bundle){0};

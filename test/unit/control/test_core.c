@@ -90,6 +90,64 @@ static void local_pap_login_gets_an_address_and_gives_it_back(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+static void replace_pool(struct core_kit *k, const char *prefix)
+{
+	struct ippool *fresh = ippool_new(&k->mem.alloc);
+	struct ip_prefix p;
+	char err[96];
+
+	assert_true(ip_prefix_parse(span_str(prefix), &p) && ippool_add(fresh, &p, err));
+	core_pool_leave(k->core, k->now);
+	assert_true(ippool_replace(k->pool, fresh));
+	core_pool_join(k->core, k->now);
+	ippool_free(fresh);
+}
+
+/* A static address that no pool covered, until a reload. */
+static void a_new_pool_does_not_give_out_what_a_session_has(void **state)
+{
+	(void)state;
+	struct core_kit *k = kit_new();
+
+	kit_pool(k, "10.1.0.0/24");
+	kit_user(k, "carol:secret1:10.2.0.1");
+	kit_user(k, "alice:secret1");
+	kit_start(k);
+	kit_session_up(k, kit_login(k, 1, "carol", "secret1"));
+	replace_pool(k, "10.2.0.0/29");
+	assert_int_equal(pool_used(k), 1);
+	kit_login(k, 2, "alice", "secret1");
+	assert_true(reply_of(k)->accept);
+	assert_int_equal(ip_addr_u32(&reply_of(k)->profile.ip), 0x0A020002);
+	kit_session_gone(k, kit_key(1, 1, 1), NULL);
+	kit_session_gone(k, kit_key(1, 2, 2), NULL);
+	assert_int_equal(pool_used(k), 0);
+	assert_int_equal(kit_free(k), 0);
+}
+
+static void our_own_addresses_follow_the_pool(void **state)
+{
+	(void)state;
+	struct core_kit *k = kit_new();
+	struct ip_prefix gone;
+
+	kit_pool(k, "10.1.0.0/29");
+	kit_user(k, "alice:secret1");
+	k->conf.tun_address = ip_addr_v4(0x0A020001);
+	k->conf.peer_address = ip_addr_v4(0x0A010001);
+	kit_start(k);
+	assert_int_equal(pool_used(k), 1);
+	replace_pool(k, "10.2.0.0/29");
+	assert_false(ippool_retire(k->pool, &gone)); /* nothing of it is left to wait for */
+	assert_int_equal(pool_used(k), 1);
+	kit_login(k, 2, "alice", "secret1");
+	assert_int_equal(ip_addr_u32(&reply_of(k)->profile.ip), 0x0A020002);
+	kit_session_gone(k, kit_key(1, 2, 2), NULL);
+	k->conf.tun_address = ip_addr_v4(0x0A030001);
+	core_pool_join(k->core, k->now);
+	assert_int_equal(kit_free(k), 0);
+}
+
 /* The slot's session ends and another one gets the slot, as often as it takes. */
 static void give_to_another(struct core_kit *k, uint32_t slot)
 {
@@ -930,6 +988,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(local_pap_login_gets_an_address_and_gives_it_back),
+		cmocka_unit_test(a_new_pool_does_not_give_out_what_a_session_has),
+		cmocka_unit_test(our_own_addresses_follow_the_pool),
 		cmocka_unit_test(a_slot_that_another_session_has_by_now_gets_no_route),
 		cmocka_unit_test(local_logins_are_refused_for_the_right_reason),
 		cmocka_unit_test(local_chap_login),

@@ -237,6 +237,24 @@ static void a_repeated_request_is_answered_but_not_done_again(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+static void a_request_that_comes_from_elsewhere_again_is_not_done_again(void **state)
+{
+	(void)state;
+	struct core_kit *k = dae_kit_start("192.0.2.1=first 192.0.2.9=first");
+	struct sock_addr other = server;
+	struct dae_packet p = dae_request(RAD_DISCONNECT_REQUEST, 1, "first", true, put_user);
+	uint32_t error;
+
+	other.ip = ip_addr_v4(0xC0000209);
+	up(k, 1, "nemo");
+	assert_int_equal(send_to(k, &server, &p, &error), RAD_DISCONNECT_ACK);
+	kit_session_gone(k, kit_key(1, 1, 1), NULL);
+	up(k, 2, "nemo");
+	assert_int_equal(send_to(k, &other, &p, &error), RAD_DISCONNECT_ACK);
+	assert_false(is_ending(k, 2));
+	assert_int_equal(kit_free(k), 0);
+}
+
 static void clients_of_one_address_have_secrets_of_their_own(void **state)
 {
 	(void)state;
@@ -483,6 +501,7 @@ int main(void)
 		cmocka_unit_test(another_nas_is_meant),
 		cmocka_unit_test(the_unknown_the_forged_and_the_old_get_no_answer),
 		cmocka_unit_test(a_repeated_request_is_answered_but_not_done_again),
+		cmocka_unit_test(a_request_that_comes_from_elsewhere_again_is_not_done_again),
 		cmocka_unit_test(clients_of_one_address_have_secrets_of_their_own),
 		cmocka_unit_test(clients_may_be_listed_with_secrets),
 		cmocka_unit_test(a_class_counts_from_its_coa_on),

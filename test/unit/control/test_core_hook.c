@@ -13,7 +13,7 @@
 /* What the hooks shall do, and what they saw. */
 static struct {
 	struct core_kit *k;
-	bool drop, rename, garden, end, refuse;
+	bool drop, rename, garden, end, refuse, rename_at_end;
 	unsigned pre, post, news, kills;
 	bool allowed;
 	struct session_view at_new;
@@ -65,6 +65,8 @@ static void on_kill(void *ctx, struct sess_key key)
 	seen.kills++;
 	assert_true(core_session_of_key(seen.k->core, key, seen.k->now, &v));
 	assert_true(ip_addr_is_set(&v.ip)); /* still: to undo what was done for it */
+	if (seen.rename_at_end)
+		assert_false(core_set_user(seen.k->core, key, span_str("other"), seen.k->now));
 }
 
 static const struct core_hooks hooks = {
@@ -242,6 +244,25 @@ static void a_released_session_has_another_number(void **state)
 	assert_int_equal(kit_free(k), 0);
 }
 
+/* The user's sessions are gone through: one that left them would lead the walk astray. */
+static void nobody_is_renamed_while_a_user_is_dropped(void **state)
+{
+	struct core_kit *k = start();
+	const struct end_reason why = {.cdn_result = 3};
+	(void)state;
+
+	k->conf.allow_duplicate_users = true;
+	for (uint16_t sid = 1; sid <= 3; sid++)
+		kit_session_up(k, kit_login(k, sid, "alice", "secret1"));
+	seen.rename_at_end = true;
+	assert_int_equal(core_drop_user(k->core, span_str("alice"), &why, k->now), 3);
+	assert_int_equal(seen.kills, 3);
+	seen.rename_at_end = false;
+	kit_login(k, 4, "alice", "secret1");
+	assert_true(core_set_user(k->core, kit_key(1, 4, 4), span_str("other"), k->now));
+	assert_int_equal(kit_free(k), 0);
+}
+
 struct told {
 	unsigned n;
 	struct dp_route_value last;
@@ -305,6 +326,7 @@ int main(void)
 		cmocka_unit_test(who_is_in_the_garden_ends_nobodys_session),
 		cmocka_unit_test(a_policy_that_is_set_does_not_open_the_garden),
 		cmocka_unit_test(a_released_session_has_another_number),
+		cmocka_unit_test(nobody_is_renamed_while_a_user_is_dropped),
 		cmocka_unit_test(what_brings_packets_is_told_who_is_in_the_garden),
 		cmocka_unit_test(a_plugin_that_ends_the_session_meanwhile_is_survived),
 	};
