@@ -38,12 +38,19 @@ static bool path_plausible(const struct tunnel_shard *s, const struct tunnel *t,
 	return s->conf->l2tp.follow_peer || ip_addr_equal(&from->peer.ip, &t->path.peer.ip);
 }
 
+/* What comes early is kept, of strangers only little. */
+static bool is_too_early(const struct tunnel *t, const struct l2tp_hdr *h)
+{
+	return !t->was_open && (int16_t)(h->ns - t->chan.nr) > EARLY_AHEAD_MAX;
+}
+
 /* A datagram of a tunnel that we know; <m> is NULL for a ZLB. */
 static void tunnel_rx(struct tunnel_shard *s, struct tunnel *t, const struct l2tp_path *from,
 		      const struct l2tp_hdr *h, struct span datagram, const struct l2tp_msg *m,
 		      nsec now)
 {
-	enum l2tp_chan_verdict verdict = l2tp_chan_rx(&t->chan, h, datagram, now);
+	enum l2tp_chan_verdict verdict =
+		is_too_early(t, h) ? L2TP_CHAN_OUTSIDE : l2tp_chan_rx(&t->chan, h, datagram, now);
 
 	if (verdict == L2TP_CHAN_OUTSIDE) {
 		drop(s, DROP_CONTROL_WINDOW);
@@ -90,7 +97,7 @@ static void rx_without_id(struct tunnel_shard *s, const struct l2tp_path *from,
 			drop(s, DROP_CONTROL_TUNNEL);
 		return;
 	}
-	if (t && sccrq_is_repeated(s, t, h, now))
+	if (t && h->ns == 0 && sccrq_is_repeated(s, t, h, now))
 		tunnel_rx(s, t, from, h, datagram, m, now);
 	else if (h->ns != 0 || h->nr != 0)
 		drop(s, DROP_CONTROL_WINDOW); /* RFC 2661 5.8: a connection begins with 0 */
@@ -108,6 +115,12 @@ void tunnel_shard_rx(struct tunnel_shard *s, const struct l2tp_path *from, struc
 	counter_add(s->env->counters, C_CONTROL_RX, 1);
 	if (!l2tp_hdr_decode_control(datagram, &h, &why)) {
 		drop(s, why);
+		return;
+	}
+	/* What stands behind its Length is not the message's. */
+	datagram.n = L2TP_CONTROL_HEADER + h.body.n;
+	if (datagram.n > CONTROL_RX_MAX) {
+		drop(s, DROP_L2TP_LENGTH);
 		return;
 	}
 	struct tunnel *t = h.tid ? tunnel_find(s, h.tid) : NULL;

@@ -194,6 +194,10 @@ static void call_answer(struct tunnel_shard *s, struct tunnel *t, const struct l
 	const struct cdn full = {.result = L2TP_CDN_BUSY, .text = "too many sessions"};
 	struct call *c;
 
+	if (l2tp_msg_u16(m, L2TP_AVP_ASSIGNED_SESSION_ID) == 0) {
+		counter_drop(s->env->counters, DROP_CONTROL_AVP, 1); /* nobody to answer to */
+		return;
+	}
 	if (s->shutdown || s->conf->l2tp.refuse_new) {
 		call_refuse(s, t, m, &leaving, now);
 		return;
@@ -330,7 +334,7 @@ void call_refuse_early(struct tunnel_shard *s, struct tunnel *t, const struct l2
 				  .error = L2TP_ERR_NO_CONNECTION,
 				  .text = "tunnel is not open"};
 
-	if (m->type == L2TP_ICRQ || m->type == L2TP_OCRQ)
+	if ((m->type == L2TP_ICRQ || m->type == L2TP_OCRQ) && t->chan.queued < EARLY_QUEUE_MAX)
 		call_refuse(s, t, m, &early, now);
 }
 

@@ -42,8 +42,8 @@ static bool calls_check(const struct tunnel_shard *s, const struct tunnel *t, ui
 
 static bool tunnel_check(const struct tunnel_shard *s, const struct tunnel *t)
 {
-	bool half_open = t->state == L2TP_TUNNEL_WAIT_CTL_CONN;
 	bool closed = t->state == L2TP_TUNNEL_CLOSED;
+	bool half_open = !t->was_open && !closed;
 
 	return t->tid != 0 && t->peer_tid != 0 && tunnel_find(s, t->tid) == t &&
 	       (t->source != NULL) == half_open && !list_empty(&t->closed) == closed &&
@@ -76,7 +76,7 @@ bool tunnel_shard_check(const struct tunnel_shard *s)
 			return false;
 		live += t->state != L2TP_TUNNEL_CLOSED;
 		closed += t->state == L2TP_TUNNEL_CLOSED;
-		half_open += t->state == L2TP_TUNNEL_WAIT_CTL_CONN;
+		half_open += t->source != NULL;
 		calls += t->n_calls;
 		busy += !l2tp_chan_idle(&t->chan);
 	}

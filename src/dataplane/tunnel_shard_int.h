@@ -23,6 +23,9 @@ enum {
 	CALL_SETUP_S = 60,	/* from ICRP to ICCN at most */
 	CALL_REST_S = 10,	/* a session id is not given out again before */
 	CALL_QUEUE_MAX = 16384, /* messages waiting for the peer: new calls are ignored above */
+	EARLY_QUEUE_MAX = 64,	/* the same, before the tunnel is open */
+	EARLY_AHEAD_MAX = 4,	/* messages ahead of order that are kept before it is open */
+	CONTROL_RX_MAX = 4096,	/* bytes of the longest message that we read */
 	SHUTDOWN_RETRIES = 2,	/* resends of a StopCCN when we leave */
 	CONTROL_MAX = 1500,	/* bytes of the longest message that we write */
 	SID_CHUNK_BITS = 1024,
@@ -109,7 +112,7 @@ struct tunnel_shard {
 	struct hmap tunnels_by_peer, calls_by_sid, calls_by_peer, sources;
 	struct list_head all, dirty, closed; /* closed: the oldest first */
 	uint32_t n_live;		     /* tunnels that are not CLOSED */
-	uint32_t n_half_open;		     /* in WAIT_CTL_CONN */
+	uint32_t n_half_open;		     /* never open, and not CLOSED */
 	uint32_t n_closed;
 	uint32_t n_busy;		   /* tunnels whose messages wait for an acknowledgement */
 	uint32_t n_calls;		   /* not the resting ones */

@@ -124,14 +124,16 @@ void tunnel_free(struct tunnel_shard *s, struct tunnel *t, nsec now)
 	alloc_put(s->env->alloc, t, sizeof(*t));
 }
 
-/* All that is left of the tunnel is its memory of what to acknowledge. */
+/* All that is left of the tunnel is its memory of what to acknowledge. One that was never open has
+ * none: whoever may be anybody costs nothing behind his StopCCN. */
 static void tunnel_close(struct tunnel_shard *s, struct tunnel *t, nsec now)
 {
 	struct l2tp_chan_conf conf = shard_chan_conf(s);
 
 	LNS_ASSERT(t->state != L2TP_TUNNEL_CLOSED);
 	t->state = L2TP_TUNNEL_CLOSED;
-	t->deadline = nsec_add(now, NSEC_S(l2tp_chan_cycle_s(&conf)));
+	t->deadline = t->was_open ? nsec_add(now, NSEC_S(l2tp_chan_cycle_s(&conf))) : now;
+	source_put(s, t);
 	l2tp_chan_drop_all(&t->chan);
 	list_add_tail(&s->closed, &t->closed);
 	s->n_closed++;
@@ -140,13 +142,13 @@ static void tunnel_close(struct tunnel_shard *s, struct tunnel *t, nsec now)
 	tell_tunnel_state(s, t, TUNNEL_FREE);
 }
 
-/* Ends what the tunnel carries and tells who must know. */
+/* Ends what the tunnel carries and tells who must know. One that was never open counts as half open
+ * as long as it is there. */
 static void tunnel_end_calls(struct tunnel_shard *s, struct tunnel *t)
 {
 	if (t->state == L2TP_TUNNEL_ESTABLISHED)
 		tell_workers_gone(s, t);
 	calls_end(s, t);
-	source_put(s, t);
 }
 
 /* Without a word to the peer: it is dead. */
@@ -518,6 +520,7 @@ void tunnel_timer(struct tunnel_shard *s, struct tunnel *t, nsec now)
 	}
 	if (nsec_reached(state_deadline(t), now)) {
 		if (t->state == L2TP_TUNNEL_CLOSED) {
+			tunnel_flush_ack(s, t, now);
 			tunnel_free(s, t, now);
 			return;
 		}

@@ -756,6 +756,70 @@ static void a_flood_of_sccrq_and_stopccn_uses_nothing_up(void **state)
 	call_up(9);
 }
 
+/* The same with all the room that there is: what was never open is not remembered. */
+static void closed_strangers_are_forgotten_at_once(void **state)
+{
+	(void)state;
+	rig->conf.l2tp.max_tunnels = 65535;
+	for (uint32_t i = 1; i <= 70000; i++) {
+		peer_ns = peer_nr = 0;
+		rig_sccrq(&out, PEER_TID);
+		talk();
+		rig_begin(&out, 0, 0, L2TP_StopCCN);
+		l2tp_avp_put_u16(&out.w, L2TP_AVP_ASSIGNED_TUNNEL_ID, PEER_TID);
+		l2tp_avp_put_result(&out.w, 1, 0, span_str(""));
+		rig_rx(rig, &out, 1, 0);
+		rig->now = nsec_add(rig->now, NSEC_MS(1));
+	}
+	assert_int_equal(count(C_TUNNELS_CREATED), 70000);
+	peer_ns = peer_nr = 0;
+	tunnel_up();
+	call_up(9);
+}
+
+/* An SCCRQ is the first message or none: a second one with the next number stops nothing, and what
+ * is far ahead is not kept for a stranger. */
+static void a_stranger_cannot_fill_the_tables(void **state)
+{
+	(void)state;
+	rig_sccrq(&out, PEER_TID);
+	talk();
+	for (uint16_t ns = 1; ns < 120; ns++) {
+		rig_sccrq(&out, PEER_TID);
+		rig_rx(rig, &out, ns, 0);
+	}
+	assert_int_equal(drops(DROP_CONTROL_WINDOW), 119);
+	assert_int_equal(tunnel_shard_count(rig->shard), 1);
+}
+
+static void a_call_without_an_id_is_dropped(void **state)
+{
+	(void)state;
+	tunnel_up();
+	rig_begin(&out, tid, 0, L2TP_ICRQ);
+	l2tp_avp_put_u16(&out.w, L2TP_AVP_ASSIGNED_SESSION_ID, 0);
+	l2tp_avp_put_u32(&out.w, L2TP_AVP_CALL_SERIAL_NUMBER, 1);
+	talk();
+	rig_begin(&out, tid, 0, L2TP_ICRQ);
+	l2tp_avp_put_u32(&out.w, L2TP_AVP_CALL_SERIAL_NUMBER, 1);
+	talk();
+	assert_int_equal(drops(DROP_CONTROL_AVP), 2);
+	call_up(9);
+}
+
+static void a_message_longer_than_any_is_dropped(void **state)
+{
+	(void)state;
+	static uint8_t bytes[5000];
+	struct wbuf w = wbuf_of(bytes, sizeof(bytes));
+
+	l2tp_hdr_begin(&w, 0, 0);
+	memset(wbuf_room(&w, sizeof(bytes) - 12), 0, sizeof(bytes) - 12);
+	l2tp_hdr_finish(&w);
+	rig_rx_bytes(rig, wbuf_written(&w));
+	assert_int_equal(drops(DROP_L2TP_LENGTH), 1);
+}
+
 /* Names come from strangers: one log line stays one line. */
 static void names_cannot_forge_log_lines(void **state)
 {
@@ -1254,6 +1318,10 @@ int main(void)
 		SHARD_TEST(junk_is_counted),
 		SHARD_TEST(tunnel_ids_rest_after_use),
 		SHARD_TEST(a_flood_of_sccrq_and_stopccn_uses_nothing_up),
+		SHARD_TEST(closed_strangers_are_forgotten_at_once),
+		SHARD_TEST(a_stranger_cannot_fill_the_tables),
+		SHARD_TEST(a_call_without_an_id_is_dropped),
+		SHARD_TEST(a_message_longer_than_any_is_dropped),
 		SHARD_TEST(names_cannot_forge_log_lines),
 		SHARD_TEST(a_query_is_answered),
 		SHARD_TEST(a_call_comes_up),
