@@ -114,13 +114,14 @@ static void no_route(const struct dp_world *w, struct dp_down *d, const struct p
 		reply(w, d, p, ICMP_HOST_UNREACHABLE, 0);
 }
 
-static void too_big(const struct dp_world *w, struct dp_down *d, const struct packet *p,
+/* n: of the packets that a super-packet stands for. */
+static void too_big(const struct dp_world *w, struct dp_down *d, const struct packet *p, unsigned n,
 		    uint16_t mtu)
 {
 	uint32_t rate = w->conf->icmp_rate > DP_ICMP_TOO_BIG_PER_S ? w->conf->icmp_rate
 								   : DP_ICMP_TOO_BIG_PER_S;
 
-	drop(w, DROP_TOO_BIG);
+	counter_drop(w->counters, DROP_TOO_BIG, n);
 	if (!p->v6 && dp_icmp_allowed(&d->too_big, rate, w->now))
 		reply(w, d, p, ICMP_FRAGMENTATION_NEEDED, mtu);
 }
@@ -189,7 +190,7 @@ static bool send_long(const struct dp_world *w, struct dp_down *d, const struct 
 		      const struct packet *p)
 {
 	if (p->v6 || p->h4.fragment & IP4_DF) {
-		too_big(w, d, p, s->spec.mru);
+		too_big(w, d, p, 1, s->spec.mru);
 		return false;
 	}
 	if (send_fragments(d, s, p))
@@ -294,8 +295,9 @@ static unsigned send_super(const struct dp_world *w, struct dp_down *d, const st
 	size_t longest = cut.payload.n < cut.super.size ? cut.payload.n : cut.super.size;
 	bool is_long = cut.head.n + longest > s->spec.mru;
 	if (is_long && (p->v6 || p->h4.fragment & IP4_DF)) {
-		too_big(w, d, p, s->spec.mru);
-		return n > most ? 0 : send_tail(d, s, &cut, p, bytes);
+		unsigned sent = n > most ? 0 : send_tail(d, s, &cut, p, bytes);
+		too_big(w, d, p, n - sent, s->spec.mru);
+		return sent;
 	}
 	if (n > most) {
 		n = most;

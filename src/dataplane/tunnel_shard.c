@@ -252,6 +252,7 @@ struct tunnel_shard *tunnel_shard_new(const struct shard_env *env, const struct 
 	list_init(&s->all);
 	list_init(&s->dirty);
 	list_init(&s->closed);
+	list_init(&s->opening);
 	if (!s->by_tid || !s->tid_rests_until) {
 		tunnel_shard_free(s);
 		return NULL;

@@ -53,6 +53,7 @@ struct tunnel {
 	struct list_head all;
 	struct list_head dirty;	  /* in shard->dirty: an acknowledgement is due */
 	struct list_head closed;  /* in shard->closed */
+	struct list_head opening; /* in shard->opening, as long as it counts as half open */
 	struct wheel_timer timer; /* the earliest of everything below */
 	struct l2tp_path path;
 	uint16_t tid, peer_tid;
@@ -110,9 +111,10 @@ struct tunnel_shard {
 	uint32_t *tid_rests_until; /* seconds of the clock, by tid / n_workers */
 	uint32_t n_tids;
 	struct hmap tunnels_by_peer, calls_by_sid, calls_by_peer, sources;
-	struct list_head all, dirty, closed; /* closed: the oldest first */
-	uint32_t n_live;		     /* tunnels that are not CLOSED */
-	uint32_t n_half_open;		     /* never open, and not CLOSED */
+	struct list_head all, dirty;
+	struct list_head closed, opening; /* the oldest first */
+	uint32_t n_live;		  /* tunnels that are not CLOSED */
+	uint32_t n_half_open;		  /* never open, and not CLOSED */
 	uint32_t n_closed;
 	uint32_t n_busy;		   /* tunnels whose messages wait for an acknowledgement */
 	uint32_t n_calls;		   /* not the resting ones */

@@ -76,6 +76,7 @@ static void source_put(struct tunnel_shard *s, struct tunnel *t)
 	if (!src)
 		return;
 	t->source = NULL;
+	list_del(&t->opening);
 	s->n_half_open--;
 	if (--src->half_open == 0) {
 		hmap_remove(&s->sources, &src->node);
@@ -232,12 +233,27 @@ static bool sccrq_acceptable(const struct tunnel_shard *s, const struct l2tp_msg
 
 /* Half-open tunnels are what a flood leaves behind: silence, so that a repeated SCCRQ of a good
  * peer gets through later. */
-static bool half_open_full(const struct tunnel_shard *s, const struct ip_addr *ip)
+static bool source_is_full(const struct tunnel_shard *s, const struct ip_addr *ip)
 {
 	const struct source *src = source_find(s, ip);
 
-	return s->n_half_open >= s->conf->l2tp.max_half_open ||
-	       (src && src->half_open >= s->conf->l2tp.max_half_open_per_source);
+	return src && src->half_open >= s->conf->l2tp.max_half_open_per_source;
+}
+
+/* Addresses are easily forged, an answer to what was sent there is not: the oldest tunnel that
+ * still waits for one goes, in silence. */
+static void opening_evict(struct tunnel_shard *s, nsec now)
+{
+	struct list_head *at;
+
+	while (s->n_half_open >= s->conf->l2tp.max_half_open &&
+	       (at = list_first(&s->opening)) != NULL) {
+		struct tunnel *t = container_of(at, struct tunnel, opening);
+		counter_add(s->env->counters, C_TUNNEL_OVERFLOW, 1);
+		counter_add(s->env->counters, C_TUNNELS_CLOSED, 1);
+		tell_tunnel_state(s, t, TUNNEL_FREE);
+		tunnel_free(s, t, now);
+	}
 }
 
 /* A closed tunnel is remembered only while there is room. */
@@ -267,6 +283,7 @@ static struct tunnel *tunnel_new(struct tunnel_shard *s, const struct l2tp_path 
 	t->deadline = nsec_add(now, NSEC_S(TUNNEL_OPENING_S));
 	list_init(&t->dirty);
 	list_init(&t->closed);
+	list_init(&t->opening);
 	list_init(&t->calls);
 	list_init(&t->resting);
 	t->source = source_take(s, &from->peer.ip);
@@ -280,6 +297,7 @@ static struct tunnel *tunnel_new(struct tunnel_shard *s, const struct l2tp_path 
 	s->n_half_open++;
 	s->n_live++;
 	list_add_tail(&s->all, &t->all);
+	list_add_tail(&s->opening, &t->opening);
 	s->by_tid[tid / s->env->n_workers] = t;
 	l2tp_chan_init(&t->chan, s->env->alloc, s->conf->l2tp.window);
 	return t;
@@ -306,11 +324,12 @@ static bool opening_possible(struct tunnel_shard *s, const struct l2tp_path *fro
 		refuse(s, from, &r, now);
 		return false;
 	}
-	if (half_open_full(s, &from->peer.ip)) {
+	if (source_is_full(s, &from->peer.ip)) {
 		counter_add(s->env->counters, C_TUNNEL_OVERFLOW, 1);
 		counter_drop(s->env->counters, DROP_CONTROL_FLOOD, 1);
 		return false;
 	}
+	opening_evict(s, now);
 	return true;
 }
 

@@ -31,10 +31,21 @@ static nsec negotiation_guard(const struct ppp_io *io)
 	return nsec_add(io->now, NSEC_MS(c->restart_ms) * (c->max_configure + 2));
 }
 
+static nsec establish_guard(const struct ppp_io *io)
+{
+	return nsec_add(negotiation_guard(io), NSEC_S(5));
+}
+
+/* Who never logs in cannot stay by beginning anew. */
+static nsec within_login(const struct ppp_link *l, nsec guard)
+{
+	return l->granted ? guard : nsec_min(guard, l->login_by);
+}
+
 static void establish(struct ppp_link *l, struct ppp_io *io)
 {
 	l->phase = PPP_ESTABLISH;
-	l->guard = nsec_add(negotiation_guard(io), NSEC_S(5));
+	l->guard = within_login(l, establish_guard(io));
 	l->echo_at = NSEC_NEVER;
 	ppp_auth_stop(l);
 }
@@ -83,7 +94,7 @@ void ppp_link_fail(struct ppp_link *l, struct ppp_io *io, enum term_cause cause,
 static void lcp_up(struct ppp_link *l, struct ppp_io *io)
 {
 	l->phase = PPP_AUTHENTICATE;
-	l->guard = nsec_add(io->now, NSEC_S(io->conf->auth_timeout_s));
+	l->guard = within_login(l, nsec_add(io->now, NSEC_S(io->conf->auth_timeout_s)));
 	l->echo_sent = io->now;
 	l->echo_at = io->now; /* the timer computes the right time */
 	ppp_auth_start(l, io);
@@ -381,6 +392,7 @@ void ppp_link_open(struct ppp_link *l, struct ppp_io *io)
 	l->last_rx = io->now;
 	l->auth_id = l->echo_id = (uint8_t)ppp_random32(io);
 	l->lcp.id = l->ipcp.id = 0;
+	l->login_by = nsec_add(establish_guard(io), NSEC_S(io->conf->auth_timeout_s));
 	establish(l, io);
 	ppp_lcp_reset(l, io);
 	ppp_cp_event(&l->ipcp, &ppp_ipcp, l, io, PPP_OPEN);

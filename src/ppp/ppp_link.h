@@ -46,6 +46,7 @@ struct ppp_link {
 	uint8_t user_digest[8]; /* of the name that was granted */
 
 	nsec guard;	       /* the phase has to be over by then */
+	nsec login_by;	       /* however often LCP begins anew */
 	nsec auth_at;	       /* next challenge */
 	nsec echo_at;	       /* next look at the silence */
 	nsec echo_sent;	       /* our last Echo-Request */

@@ -185,6 +185,7 @@ static void the_mru_is_that_of_a_segment(void **state)
 	assert_int_equal(down.n_replies, 1);
 	assert_int_equal(down.replies[0].p[21], ICMP_FRAGMENTATION_NEEDED);
 	assert_int_equal(down.replies[0].p[26] << 8 | down.replies[0].p[27], f->spec.mru);
+	assert_int_equal(fix_drops(f, DROP_TOO_BIG), 4);
 	/* One short segment fits whatever the size says. */
 	s.n = 900;
 	p = make(&s, 1300);

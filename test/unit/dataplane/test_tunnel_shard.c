@@ -422,6 +422,24 @@ static void an_sccrq_flood_meets_its_limits(void **state)
 	assert_int_equal(count(C_TUNNEL_TIMEOUTS), 50);
 }
 
+/* Forged addresses hold places only until somebody needs them: a real peer answers soon. */
+static void a_flood_of_strangers_keeps_nobody_out(void **state)
+{
+	(void)state;
+	for (uint32_t i = 1; i <= 500; i++) {
+		rig->peer.peer.ip = ip_addr_v4(0x0A000000 + i);
+		peer_ns = peer_nr = 0;
+		rig_sccrq(&out, 7);
+		talk();
+	}
+	assert_int_equal(tunnel_shard_count(rig->shard), 50);
+	assert_int_equal(count(C_TUNNEL_OVERFLOW), 450);
+	rig->peer.peer.ip = ip_addr_v4(0xC0000202);
+	peer_ns = peer_nr = 0;
+	tunnel_up();
+	call_up(9);
+}
+
 static void too_many_tunnels_are_refused(void **state)
 {
 	(void)state;
@@ -1300,6 +1318,7 @@ int main(void)
 		SHARD_TEST(a_peer_may_have_many_tunnels),
 		SHARD_TEST(a_bad_sccrq_leaves_no_state),
 		SHARD_TEST(an_sccrq_flood_meets_its_limits),
+		SHARD_TEST(a_flood_of_strangers_keeps_nobody_out),
 		SHARD_TEST(too_many_tunnels_are_refused),
 		SHARD_TEST(an_opening_tunnel_that_only_acks_ends),
 		SHARD_TEST(a_silent_tunnel_gets_hello_then_dies),

@@ -211,6 +211,25 @@ static void a_silent_pap_peer_times_out(void **state)
 	assert_int_equal(k.ended, 1);
 }
 
+/* Each new LCP would begin the time to log in anew. */
+static void beginning_anew_is_no_way_to_stay(void **state)
+{
+	(void)state;
+	unsigned rounds = 0;
+
+	open_with(AUTH_PAP);
+	for (; rounds < 20; rounds++) {
+		kit_wait(&k, NSEC_S(30));
+		if (k.ended)
+			break;
+		kit_forget(&k);
+		kit_rx_hex(&k, "c0 21 01 01 00 04");
+		kit_ack(&k, PPP_LCP);
+		assert_int_equal(k.link.phase, PPP_AUTHENTICATE);
+	}
+	assert_in_range(rounds, 2, 4);
+}
+
 static void periodic_challenges_keep_the_link_up(void **state)
 {
 	(void)state;
@@ -290,6 +309,7 @@ int main(void)
 		T(responses_must_fit_the_challenge),
 		T(a_silent_peer_is_challenged_ten_times),
 		T(a_silent_pap_peer_times_out),
+		T(beginning_anew_is_no_way_to_stay),
 		T(periodic_challenges_keep_the_link_up),
 		T(success_is_repeated_to_a_peer_that_missed_it),
 		T(a_late_answer_of_aaa_is_ignored),
