@@ -17,17 +17,18 @@
 #include "l2tp/l2tp_tunnel.h"
 
 enum {
-	TUNNEL_OPENING_S = 60,	/* from SCCRQ to SCCCN at most */
-	SCCRQ_STRAY_S = 4,	/* what a copy of the SCCRQ may be late behind the SCCCN */
-	TUNNEL_REST_S = 30,	/* a tunnel id is not given out again before */
-	CALL_SETUP_S = 60,	/* from ICRP to ICCN at most */
-	CALL_REST_S = 10,	/* a session id is not given out again before */
-	CALL_QUEUE_MAX = 16384, /* messages waiting for the peer: new calls are ignored above */
-	EARLY_QUEUE_MAX = 64,	/* the same, before the tunnel is open */
-	EARLY_AHEAD_MAX = 4,	/* messages ahead of order that are kept before it is open */
-	CONTROL_RX_MAX = 4096,	/* bytes of the longest message that we read */
-	SHUTDOWN_RETRIES = 2,	/* resends of a StopCCN when we leave */
-	CONTROL_MAX = 1500,	/* bytes of the longest message that we write */
+	TUNNEL_OPENING_S = 60,	   /* from SCCRQ to SCCCN at most */
+	SCCRQ_STRAY_S = 4,	   /* what a copy of the SCCRQ may be late behind the SCCCN */
+	TUNNEL_REST_S = 30,	   /* a tunnel id is not given out again before */
+	CALL_SETUP_S = 60,	   /* from ICRP to ICCN at most */
+	CALL_REST_S = 10,	   /* a session id is not given out again before */
+	CALL_QUEUE_MAX = 16384,	   /* messages waiting for the peer: new calls are ignored above */
+	EARLY_QUEUE_MAX = 64,	   /* the same, before the tunnel is open */
+	OPENING_EVICTED_MAX = 500, /* half-open tunnels that give their places in a second */
+	EARLY_AHEAD_MAX = 4,	   /* messages ahead of order that are kept before it is open */
+	CONTROL_RX_MAX = 4096,	   /* bytes of the longest message that we read */
+	SHUTDOWN_RETRIES = 2,	   /* resends of a StopCCN when we leave */
+	CONTROL_MAX = 1500,	   /* bytes of the longest message that we write */
 	SID_CHUNK_BITS = 1024,
 	SID_CHUNKS = 65, /* 65,536 ids, and the rounding of up to 64 classes */
 };
@@ -116,6 +117,7 @@ struct tunnel_shard {
 	uint32_t n_live;		  /* tunnels that are not CLOSED */
 	uint32_t n_half_open;		  /* never open, and not CLOSED */
 	uint32_t n_closed;
+	uint32_t evicted_s, n_evicted;	   /* the second that they were counted in */
 	uint32_t n_busy;		   /* tunnels whose messages wait for an acknowledgement */
 	uint32_t n_calls;		   /* not the resting ones */
 	uint32_t pending[LNS_WORKERS_MAX]; /* calls in WAIT_CONNECT that each worker will get */

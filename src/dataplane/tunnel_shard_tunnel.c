@@ -240,20 +240,32 @@ static bool source_is_full(const struct tunnel_shard *s, const struct ip_addr *i
 	return src && src->half_open >= s->conf->l2tp.max_half_open_per_source;
 }
 
-/* Addresses are easily forged, an answer to what was sent there is not: the oldest tunnel that
- * still waits for one goes, in silence. */
-static void opening_evict(struct tunnel_shard *s, nsec now)
+/* Each costs messages to control: a flood must not make too many. */
+static bool may_evict(struct tunnel_shard *s, nsec now)
 {
-	struct list_head *at;
+	uint32_t now_s = nsec_age_s(NSEC_ZERO, now);
 
-	while (s->n_half_open >= s->conf->l2tp.max_half_open &&
-	       (at = list_first(&s->opening)) != NULL) {
+	if (s->evicted_s != now_s)
+		s->n_evicted = 0;
+	s->evicted_s = now_s;
+	return s->n_evicted++ < OPENING_EVICTED_MAX;
+}
+
+/* Addresses are easily forged, an answer to what was sent there is not: the oldest tunnel that
+ * still waits for one goes, in silence. False: there is no room. */
+static bool opening_evict(struct tunnel_shard *s, nsec now)
+{
+	while (s->n_half_open >= s->conf->l2tp.max_half_open) {
+		struct list_head *at = list_first(&s->opening);
+		if (!at || !may_evict(s, now))
+			return false;
 		struct tunnel *t = container_of(at, struct tunnel, opening);
 		counter_add(s->env->counters, C_TUNNEL_OVERFLOW, 1);
 		counter_add(s->env->counters, C_TUNNELS_CLOSED, 1);
 		tell_tunnel_state(s, t, TUNNEL_FREE);
 		tunnel_free(s, t, now);
 	}
+	return true;
 }
 
 /* A closed tunnel is remembered only while there is room. */
@@ -324,12 +336,11 @@ static bool opening_possible(struct tunnel_shard *s, const struct l2tp_path *fro
 		refuse(s, from, &r, now);
 		return false;
 	}
-	if (source_is_full(s, &from->peer.ip)) {
+	if (source_is_full(s, &from->peer.ip) || !opening_evict(s, now)) {
 		counter_add(s->env->counters, C_TUNNEL_OVERFLOW, 1);
 		counter_drop(s->env->counters, DROP_CONTROL_FLOOD, 1);
 		return false;
 	}
-	opening_evict(s, now);
 	return true;
 }
 
